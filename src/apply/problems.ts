@@ -101,10 +101,17 @@ export function describe(issue: z.core.$ZodIssue, value: unknown): string {
         : `must be at least ${issue.minimum}`;
     case 'too_big':
       return `must be at most ${issue.maximum}${issue.origin === 'array' ? ' entries' : ''}`;
+    case 'invalid_format':
+      return formatWords[issue.format] ?? issue.message;
     default:
       return issue.message;
   }
 }
+
+const formatWords: Readonly<Record<string, string>> = {
+  uuid: 'must be the id of an object, not its name',
+  datetime: 'must be a time such as 2026-11-30T00:00:00Z',
+};
 
 const typeWords: Readonly<Record<string, string>> = {
   array: 'a list',

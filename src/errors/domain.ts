@@ -55,7 +55,7 @@ export class FieldsRefused extends DomainError {
   override readonly status = 422;
   readonly errors: readonly FieldProblem[];
   constructor(errors: readonly FieldProblem[]) {
-    super({ description: `${errors.map(({ detail }) => detail).join('; ')}.` });
+    super({ description: `${errors.map(({ detail }) => detail.replace(/\.$/, '')).join('; ')}.` });
     this.errors = errors;
   }
 }

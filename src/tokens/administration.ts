@@ -10,7 +10,8 @@ const WITH_WHAT_WAS_ASKED: ReadonlySet<string> = new Set(['refresh_token', 'auth
 export function requireAskedByName({ permissions }: { readonly permissions?: unknown }): void {
   if (permissions !== undefined) return;
   throw new PermissionsNotAllowed({
-    description: 'A token for the administration is never for all by itself: ask for permissions.',
+    description:
+      'Name the rights that the token for the administration needs, such as scope=users:read. None were named.',
   });
 }
 

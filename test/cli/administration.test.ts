@@ -278,7 +278,7 @@ test('commands that administer say what they know, and what is unknown', async (
   const { run } = await openTerminal(t);
   const wrong: [string[], RegExp][] = [
     [['role'], /^Say what to do: list, show, create, change, remove\./],
-    [['role', 'sho'], /^There is no role "sho" \(did you mean show\?\)\. Use list, /],
+    [['role', 'sho'], /^Unknown verb "sho" of role \(did you mean show\?\)\. Use list, /],
     [['role', 'show', 'clerk'], /^Name it ORGANIZATION\/NAME\./],
     [['role', 'list', 'acme', '--limit', '0'], /^--limit "0" is not a whole number above 0/],
     [['role', 'list', 'acme', '--frob', 'x'], /^Unknown option '--frob'/],
@@ -294,7 +294,9 @@ test('commands that administer say what they know, and what is unknown', async (
   const env = { GRANTABLE_TOKEN: 'x' };
   const onStore = await runBeside(admin.server, ['role', 'list', 'acme', '--resource', ''], { env });
   assert.equal(onStore.code, 2);
-  assert.match(onStore.err, /^--resource is not valid: /);
+  assert.match(onStore.err, /^--resource is (?!not valid)/);
+  const notATime = await runBeside(admin.server, ['audit', 'list', 'acme', '--since', 'yesterday'], { env });
+  assert.match(notATime.err, /^--since must be a time such as 2026-/);
   const { out } = await run(['user', '-h']);
   assert.match(out, /^Usage: grantable user list ORGANIZATION \[OPTIONS\]$/m);
 });

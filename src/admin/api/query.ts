@@ -1,5 +1,6 @@
 /** Query parameters: those that the operation knows, each once. */
 import { z } from 'zod';
+import { describe } from '../../apply/problems.ts';
 import { MalformedRequest } from '../../errors/domain.ts';
 import { didYouMean } from '../../errors/similar.ts';
 import { quote } from '../../errors/texts.ts';
@@ -55,13 +56,10 @@ export function readQuery(
   const { [DRY_RUN]: dryRun, ...own } = change(sent);
   const read = operation.query?.safeParse(own);
   if (read && !read.success) {
-    const [{ path, message } = { path: [], message: 'is not valid' }] = read.error.issues;
-    const [name] = path;
-    throw malformed(
-      name === undefined
-        ? `The query ${message}.`
-        : `The query parameter ${String(name)} is not valid: ${message}.`,
-    );
+    const [issue] = read.error.issues;
+    const name = issue?.path[0];
+    if (!issue || name === undefined) throw malformed(`The query ${issue?.message ?? 'is not valid'}.`);
+    throw malformed(`The query parameter ${String(name)} ${describe(issue, own[String(name)])}.`);
   }
   return { query: read?.data, sent, dryRun: readDryRun(dryRun) };
 }

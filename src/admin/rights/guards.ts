@@ -133,7 +133,7 @@ export function createGuards({ world, store, now }: GuardDeps): Guards {
     if (mayBeDangerous) return;
     if (authenticatedAt === undefined) {
       throw new NotAllowed({
-        description: 'An application does this only if its own settings say `dangerous: true`.',
+        description: 'An application does this only if an owner set `dangerous: true` on it.',
       });
     }
     if (now() - authenticatedAt > FRESH_LOGIN_SECONDS * 1000) throw new FreshLoginNeeded();
@@ -151,7 +151,7 @@ export function createGuards({ world, store, now }: GuardDeps): Guards {
       if (!(await containsReach(holder, collection, before, after, world))) {
         const { singular } = declarationOf(collection);
         throw new NotAllowed({
-          description: `The ${singular} has or would have rights that you may not hand out.`,
+          description: `The ${singular} has or would have rights that you may not hand out. mayGrant of your roles says what you may.`,
         });
       }
       const reached = [before, after].map(async (each) =>

@@ -90,7 +90,7 @@ const DETAILS = [
   '--file reads a body from YAML or JSON, - from stdin; for change it is a merge patch. --set path=value sets a member of it,',
   'as JSON or as text; dots lead into a group, as in token.ttl=600. --unset path takes one away. --dry-run only shows what',
   'would change. Lists take what they may be narrowed to as options, and --limit. On a terminal the answer is a table or',
-  'YAML, elsewhere and with --json it is JSON: one array for a list. A removal is confirmed on a terminal, but with --yes.',
+  'YAML, elsewhere and with --json it is JSON: one array for a list. On a terminal remove asks first, except with --yes.',
   '',
   'Without --server it works on the configured store. With --server URL it asks that server, with the access token in',
   'GRANTABLE_TOKEN.',
@@ -139,7 +139,7 @@ function describeVerbs(
   const words = [...verbs.map((verb) => verb.words), ...others];
   const known = words.join(', ');
   if (typed === undefined) return `Say what to do: ${known}`;
-  return `There is no ${singular} ${quote(typed)}${didYouMean(typed, words)}. Use ${known}`;
+  return `Unknown verb ${quote(typed)} of ${singular}${didYouMean(typed, words)}. Use ${known}`;
 }
 
 async function findOperation({ operation: id }: Verb): Promise<Operation> {

@@ -3,7 +3,7 @@ import type { OperationDeps } from '../../admin/operations/deps.ts';
 import type { Answer, Call, Operation } from '../../admin/operations/operation.ts';
 import { reserve } from '../../admin/operations/reserved.ts';
 import { operatorActor } from '../../admin/rights/actor.ts';
-import { toFieldProblems } from '../../apply/problems.ts';
+import { describe, toFieldProblems } from '../../apply/problems.ts';
 import type { Author } from '../../changes/author.ts';
 import { FieldsRefused } from '../../errors/domain.ts';
 import { quote } from '../../errors/texts.ts';
@@ -21,7 +21,9 @@ function readQuery({ query: schema }: Operation, query: Readonly<Record<string, 
   const read = schema?.safeParse(query);
   if (!read || read.success) return read?.data;
   const [issue] = read.error.issues;
-  throw new UsageError(`--${String(issue?.path[0])} is not valid: ${issue?.message}`);
+  const name = issue?.path[0];
+  if (!issue || name === undefined) throw new UsageError(`The options ${issue?.message ?? 'are not valid'}`);
+  throw new UsageError(`--${String(name)} ${describe(issue, query[String(name)])}`);
 }
 
 /** @throws FieldsRefused */

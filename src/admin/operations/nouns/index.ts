@@ -108,6 +108,7 @@ type OnNouns<C extends OfOrganization> = Five<
 
 function nounOperations<const C extends OfOrganization>(collection: C): OnNouns<C> {
   const { singular } = declarationOf(collection);
+  const aSingular = `${/^[aeio]/.test(singular) ? 'an' : 'a'} ${singular}`;
   const one = SINGULAR[collection];
   const [entry, object, query] = [entries[collection], objects[collection], queryOf(collection)];
   const all = `/organizations/{organization}/${collection}` as const;
@@ -135,7 +136,7 @@ function nounOperations<const C extends OfOrganization>(collection: C): OnNouns<
         id: `${collection}.create`,
         method: 'POST',
         path: all,
-        summary: `Makes a ${singular}.`,
+        summary: `Makes ${aSingular}.`,
         needs: { table: collection, action: 'create' },
         body: entry,
         result: createdOf(collection),
@@ -150,7 +151,7 @@ function nounOperations<const C extends OfOrganization>(collection: C): OnNouns<
         id: `${collection}.get`,
         method: 'GET',
         path: single,
-        summary: `Reads a ${singular}.`,
+        summary: `Reads ${aSingular}.`,
         needs: { table: collection, action: 'read' },
         result: object,
       },
@@ -161,7 +162,7 @@ function nounOperations<const C extends OfOrganization>(collection: C): OnNouns<
         id: `${collection}.change`,
         method: 'PATCH',
         path: single,
-        summary: `Changes a ${singular} by a JSON Merge Patch (RFC 7396).`,
+        summary: `Changes ${aSingular} by a JSON Merge Patch (RFC 7396).`,
         needs: { table: collection, action: 'update' },
         body: patchOf(entry),
         result: object,
@@ -175,7 +176,7 @@ function nounOperations<const C extends OfOrganization>(collection: C): OnNouns<
         id: `${collection}.remove`,
         method: 'DELETE',
         path: single,
-        summary: `Removes a ${singular} with all that belongs to it; its tokens end.`,
+        summary: `Removes ${aSingular} with all that belongs to it; its tokens end.`,
         needs: { table: collection, action: 'delete' },
         status: 204,
         conditional: true,
