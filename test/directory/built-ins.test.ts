@@ -108,18 +108,25 @@ test('a person has a built-in role by its name, also in a new organization', asy
   assert.deepEqual(ann?.roles, [(await store.roles.findBy('name', `${acme?.id}/owner`))?.id]);
 });
 
-test('a file cannot make a role with a built-in name, and an older one stays', async (t) => {
-  const { apply, store, storage } = await openAdministrationOf(t);
-  const acme = await store.organizations.findBy('name', 'acme');
+test('a role of a file with a built-in name hides that one, and the report says so', async (t) => {
+  const { apply, store, storage, acme } = await openAdministrationOf(t);
   const resources = [{ identifier: 'https://api.test/' }];
-  const file = fileOf({ organizations: [{ name: 'acme', resources, roles: [{ name: 'owner' }] }] });
-  assert.match(String(await refusal(apply(file))), /role acme\/owner is built in/);
-  await apply(fileOf({ organizations: [{ name: 'acme', resources, roles: [{ name: 'clerk' }] }] }));
-  const clerk = await storage.directory.roles.findBy('name', `${acme?.id}/clerk`);
-  assert.ok(clerk);
-  await storage.directory.roles.replace({ ...clerk, name: 'owner' });
-  await apply(file);
-  assert.equal((await store.roles.findBy('name', `${acme?.id}/owner`))?.id, clerk.id);
+  const roles = [{ name: 'owner' }];
+  const users = [{ username: 'ann', password: 'correct-horse-battery', roles: ['owner'] }];
+  const file = fileOf({ organizations: [{ name: 'acme', resources, roles, users }] });
+  const { notes } = await apply(file);
+  assert.deepEqual(notes, ['role acme/owner hides the built-in role of this name: users get this one by it']);
+  const own = await storage.directory.roles.findBy('name', `${acme.id}/owner`);
+  assert.ok(own);
+  assert.equal((await store.roles.findBy('name', `${acme.id}/owner`))?.id, own.id);
+  const ann = await store.users.findBy('username', `organization:${acme.id}/ann`);
+  assert.deepEqual(ann?.roles, [own.id]);
+});
+
+test('a role of the server cannot have a built-in name', async (t) => {
+  const { apply } = await openAdministrationOf(t);
+  const file = fileOf({ management: { roles: [{ name: 'owner' }] } });
+  assert.match(String(await refusal(apply(file))), /role management\/owner is built in/);
 });
 
 test('a view forgets the administration of an organization that was removed', async (t) => {

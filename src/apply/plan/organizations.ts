@@ -9,6 +9,7 @@ import {
   type Organization,
   type Resource,
 } from '../../nouns/index.ts';
+import { MANAGEMENT_ID } from '../../nouns/names.ts';
 import { PRESETS } from '../../nouns/presets.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
@@ -147,11 +148,14 @@ export async function planRole(
   firstResource: string | undefined,
 ): Promise<void> {
   const name = `role ${organization.name}/${entry.name}`;
-  const before = await plan.findBefore('roles', 'name', `${organization.id}/${entry.name}`);
-  if (before && isBuiltIn(before)) {
+  const named = await plan.findBefore('roles', 'name', `${organization.id}/${entry.name}`);
+  const isHidden = named !== undefined && isBuiltIn(named);
+  if (isHidden && organization.id === MANAGEMENT_ID) {
     plan.problems.push(`${name} is built in: users can have it, and a file cannot say what it allows`);
     return;
   }
+  if (isHidden) plan.notes.push(`${name} hides the built-in role of this name: users get this one by it`);
+  const before = isHidden ? undefined : named;
   const resource = entry.resource ?? before?.resource ?? firstResource;
   if (resource === undefined) {
     plan.problems.push(`${name} needs a resource, and the organization has none`);
