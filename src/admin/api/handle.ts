@@ -3,6 +3,7 @@ import type { Context } from 'koa';
 import { DomainError, NotAllowed, NotFound } from '../../errors/domain.ts';
 import { reasonOf } from '../../errors/reason.ts';
 import type { Limit } from '../../http/throttle.ts';
+import { MANAGEMENT } from '../../nouns/built-in.ts';
 import type { Organization } from '../../nouns/index.ts';
 import { toStored } from '../../permissions/stored.ts';
 import type { Counters, DirectoryStore } from '../../storage/contract.ts';
@@ -39,8 +40,6 @@ export interface HandleDeps extends AuthenticateDeps, IdempotencyDeps {
 
 export type Handle = (ctx: Context, found: Found) => Promise<void>;
 
-/** The organization of operations that concern the whole server. */
-const BUILT_IN = 'management';
 const UUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 /** @returns with the UUIDs in the spelling that stores have. @throws NotFound for what cannot be the id of an object */
@@ -74,7 +73,7 @@ export async function createHandle(deps: HandleDeps): Promise<Handle> {
           description: `This takes a token for the resource ${issuer}/admin, for it concerns the whole server.`,
         });
       }
-      return requireFound(await store.organizations.findBy('name', BUILT_IN));
+      return requireFound(await store.organizations.findBy('name', MANAGEMENT.name));
     }
     const { organization: name = '' } = parameters;
     if (!own) return requireFound(await store.organizations.findBy('name', name));

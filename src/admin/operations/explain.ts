@@ -220,6 +220,7 @@ export const explainRights = defineOperation(
     for (const table of ['roles', 'resources'] as const) requireCell(actor, table, 'read');
     const application = await requireReadable('applications', body.application, call, deps);
     const user = body.user === undefined ? undefined : await requireReadable('users', body.user, call, deps);
+    for (const role of user?.roles ?? []) await requireReadable('roles', role, call, deps);
     const identifier = body.resource ?? application.resource;
     const resource = identifier === undefined ? undefined : await findResourceSpelled(deps.store, identifier);
     if (resource?.organization !== organization.id) throw new NotFound();

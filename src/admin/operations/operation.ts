@@ -57,7 +57,7 @@ export interface OperationFacts<
 export interface Reserved {
   /** Of the object that is made. One with this id is the one that an earlier attempt made: answer with it. */
   readonly id: string;
-  /** 32 bytes that secrets of the object are derived from (`deriveSecret`), so that a retry gives the same. */
+  /** 32 bytes that secrets of the object are derived from (`deriveBytes`), so that a retry gives the same. */
   readonly seed: Buffer;
 }
 

@@ -3,7 +3,6 @@ import { hkdfSync, randomBytes, randomUUID } from 'node:crypto';
 import type { Reserved } from './operation.ts';
 
 const SEED_BYTES = 32;
-const SECRET_BYTES = 32;
 
 export function reserve(): Reserved {
   return { id: randomUUID(), seed: randomBytes(SEED_BYTES) };
@@ -15,9 +14,4 @@ export function reserve(): Reserved {
  */
 export function deriveBytes(seed: Buffer, label: string, size: number): Buffer {
   return Buffer.from(hkdfSync('sha256', seed, '', label, size));
-}
-
-/** 256 bits of a secret in base64url. */
-export function deriveSecret(seed: Buffer, label: string): string {
-  return deriveBytes(seed, label, SECRET_BYTES).toString('base64url');
 }

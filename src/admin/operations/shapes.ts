@@ -15,6 +15,8 @@ export const counted = z.strictObject({
   isMore: z.boolean().describe('There are or may be more: counting ended there.'),
 });
 
+const MOST_LISTED = 200;
+
 /** What a list takes. */
 export const pageQuery = {
   after: z.string().min(1).exactOptional().describe('`next` of the page before.'),
@@ -22,7 +24,7 @@ export const pageQuery = {
     .number()
     .int()
     .min(1)
-    .max(100)
+    .max(MOST_LISTED)
     .default(50)
     .describe('How many at most. A page may have fewer and still a `next`.'),
 };

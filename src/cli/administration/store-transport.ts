@@ -7,14 +7,12 @@ import { describe, toFieldProblems } from '../../apply/problems.ts';
 import type { Author } from '../../changes/author.ts';
 import { FieldsRefused } from '../../errors/domain.ts';
 import { quote } from '../../errors/texts.ts';
+import { MANAGEMENT } from '../../nouns/built-in.ts';
 import type { Organization } from '../../nouns/index.ts';
 import { Conflict } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import { CommandFailed, UsageError } from '../command.ts';
 import type { OperationRequest, Transport } from './transport.ts';
-
-/** The organization of operations that concern the whole server. */
-const SERVER = 'management';
 
 /** @throws UsageError */
 function readQuery({ query: schema }: Operation, query: Readonly<Record<string, string>> = {}): unknown {
@@ -44,7 +42,7 @@ export function createStoreTransport(
 
   /** @throws CommandFailed */
   async function findOrganization({ path }: Operation, name: string | undefined): Promise<Organization> {
-    const wanted = path.includes('{organization}') ? (name ?? '') : SERVER;
+    const wanted = path.includes('{organization}') ? (name ?? '') : MANAGEMENT.name;
     const found = await deps.store.organizations.findBy('name', wanted);
     if (!found) throw new CommandFailed(`There is no organization ${quote(wanted)}.`);
     return found;

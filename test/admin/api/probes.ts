@@ -1,7 +1,7 @@
 /** Operations that show what all operations share: the smallest of each kind, over groups of roles. */
 import { z } from 'zod';
 import { defineOperation, type Operation } from '../../../src/admin/operations/operation.ts';
-import { deriveSecret } from '../../../src/admin/operations/reserved.ts';
+import { deriveBytes } from '../../../src/admin/operations/reserved.ts';
 import { NotFound } from '../../../src/errors/domain.ts';
 import type { Role } from '../../../src/nouns/index.ts';
 import { EVERYTHING } from '../../../src/permissions/permissions.ts';
@@ -79,7 +79,7 @@ const create = defineOperation(
     mayDryRun: true,
   },
   async ({ organization, body, actor, reserved: { id, seed }, dryRun }, { store, changes }) => {
-    const secret = deriveSecret(seed, 'secret');
+    const secret = deriveBytes(seed, 'secret', 32).toString('base64url');
     if (dryRun) return { body: { id, name: body.name, secret } };
     const [resource] = (await store.resources.page({ organization: organization.id, limit: 1 })).items;
     const role =

@@ -126,6 +126,14 @@ test('explaining takes the right to read what it speaks of', async (t) => {
     ask({ application }, { applications: { read: { columns: ['name'] } }, roles: all, resources: all }),
     NotAllowed,
   );
+  const user = await running.userId('acme', 'shop', 'ann');
+  const others = {
+    applications: all,
+    users: all,
+    resources: all,
+    roles: { read: { rows: { name: ['none'] } } },
+  };
+  await assert.rejects(ask({ application, user }, others), NotFound);
   const rows = { rows: { clientId: ['web'] } };
   const permissions = permissionsOf({ tokens: { read: rows } });
   await assert.rejects(

@@ -10,20 +10,6 @@ import type { JsonGroup } from './merge-patch.ts';
 import type { Among } from './noun-operations.ts';
 import type { ObjectCollection } from './objects.ts';
 
-const MOST_LISTED = 200;
-
-/** Of every list. */
-export const pageQuery = {
-  after: z.string().exactOptional().describe('`next` of the page before.'),
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(MOST_LISTED)
-    .default(50)
-    .describe('So many objects at most; a page may have fewer and still have a `next`.'),
-};
-
 const text = (describe: string) => z.string().min(1).max(512).exactOptional().describe(describe);
 const id = (describe: string) => z.uuid().exactOptional().describe(describe);
 

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { declarationOf } from '../../../nouns/index.ts';
 import { type Declared, defineOperation, type ListAnswer, type PageQuery } from '../operation.ts';
+import { pageOf, pageQuery } from '../shapes.ts';
 import type { CreatedSecrets } from './created-secrets.ts';
-import { filters, findAmong, pageQuery } from './filters.ts';
+import { filters, findAmong } from './filters.ts';
 import { changeNoun, createNoun, listNouns, readNoun, removeNoun } from './noun-operations.ts';
 import {
   createdSecrets,
@@ -14,17 +15,6 @@ import {
   type PatchOf,
   patchOf,
 } from './objects.ts';
-
-/** Of a list. */
-export function listOfObjects<O extends z.ZodType>(object: O) {
-  return z.strictObject({
-    items: z.array(object),
-    next: z
-      .string()
-      .exactOptional()
-      .describe('Give it as `after` for the next page; absent on the last one.'),
-  });
-}
 
 type OfOrganization = Exclude<ObjectCollection, 'organizations'>;
 
@@ -123,7 +113,7 @@ function nounOperations<const C extends OfOrganization>(collection: C): OnNouns<
         summary: `Lists ${collection} of an organization, in the order in which they were made.`,
         needs: { table: collection, action: 'read' },
         query,
-        result: listOfObjects(object),
+        result: pageOf(object),
       },
       async (call, deps) => {
         const { page, given } = splitQuery(call.query as object);
@@ -196,7 +186,7 @@ const organizationOperations: Five<'organizations', '/organizations', '/organiza
       summary: 'Lists the organizations of the server, in the order in which they were made.',
       needs: { table: 'organizations', action: 'read' },
       query: queryOf('organizations'),
-      result: listOfObjects(objects.organizations),
+      result: pageOf(objects.organizations),
     },
     async (call, deps) => {
       const { page, given } = splitQuery(call.query);
