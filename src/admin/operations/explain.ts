@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { findResourceSpelled } from '../../directory/collections.ts';
 import { MalformedRequest, NotFound } from '../../errors/domain.ts';
+import type { AdminTable } from '../../nouns/admin-tables.ts';
 import { permissionsOfConnection } from '../../nouns/written-permissions.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
 import { defined } from '../../storage/defined.ts';
@@ -105,6 +106,14 @@ function toLost(removals: readonly Removal[]): z.input<typeof lost>[] {
   });
 }
 
+/** All of these tables of an organization: an explanation names what rights come from. @throws NotAllowed, NotFound */
+function requireSources(actor: Call['actor'], organization: string, tables: readonly AdminTable[]): void {
+  for (const table of tables) {
+    requireCell(actor, table, 'read');
+    requireRowAccess(actor, table, { action: 'read', row: { organization } });
+  }
+}
+
 async function requireSeen(
   call: Pick<Call, 'actor' | 'organization'>,
   value: string,
@@ -121,6 +130,13 @@ async function requireSeen(
   const isLogin = 'current' in row;
   const [object] = isLogin ? await toLogins([row], deps) : await toTokens([row], deps);
   requireRowAccess(call.actor, isLogin ? 'logins' : 'tokens', { action: 'read', row: object ?? {} });
+  const tables = [
+    'roles',
+    'resources',
+    'applications',
+    ...(row.user === undefined ? [] : ['users' as const]),
+  ] as const;
+  requireSources(call.actor, object?.organization ?? '', tables);
 }
 
 async function ofToken(
@@ -217,7 +233,8 @@ export const explainRights = defineOperation(
     if (asked?.hasVariables) {
       throw new MalformedRequest({ description: 'A request has values in its limits, and no variables.' });
     }
-    for (const table of ['roles', 'resources'] as const) requireCell(actor, table, 'read');
+    requireCell(actor, 'resources', 'read');
+    requireSources(actor, organization.name, ['roles']);
     const application = await requireReadable('applications', body.application, call, deps);
     const user = body.user === undefined ? undefined : await requireReadable('users', body.user, call, deps);
     for (const role of user?.roles ?? []) await requireReadable('roles', role, call, deps);

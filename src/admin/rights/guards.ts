@@ -2,10 +2,11 @@
  * What an actor may do: with a table of the built-in resource, with one row of it, and with an object whose control
  * would give rights. All of it is decided here; operations ask.
  */
-import { findListed } from '../../directory/collections.ts';
+import { eachListed, findListed } from '../../directory/collections.ts';
 import { FRESH_LOGIN_SECONDS, FreshLoginNeeded, NotAllowed, NotFound } from '../../errors/domain.ts';
 import type { AdminTable } from '../../nouns/admin-tables.ts';
 import {
+  type Application,
   type CollectionName,
   declarationOf,
   type Noun,
@@ -85,6 +86,18 @@ export function requireRowAccess(
   });
 }
 
+/** Those of the columns that the actor may not read of a row. */
+export function hiddenColumns(
+  actor: Pick<Actor, 'permissions'>,
+  table: AdminTable,
+  row: Row,
+  columns: readonly string[],
+): string[] {
+  const readable = readableColumns(row, limitsOf(actor, table, 'read'), TYPES);
+  const always: readonly string[] = ALWAYS_SHOWN;
+  return columns.filter((column) => readable && !readable.has(column) && !always.includes(column));
+}
+
 export interface Guards {
   /**
    * The rights that a change takes beside the cell of its table: those that the object reaches before and after it.
@@ -103,7 +116,7 @@ export interface Guards {
 
 export interface GuardDeps {
   readonly world: World;
-  readonly store: Pick<DirectoryStore, 'applications' | 'resources' | 'connections'>;
+  readonly store: Pick<DirectoryStore, 'applications' | 'resources' | 'connections' | 'users'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -125,6 +138,24 @@ export function createGuards({ world, store, now }: GuardDeps): Guards {
     if (collection !== 'users' || organization === undefined || (await ownsAnything(noun))) return reach;
     return { ...reach, people: new Map([...reach.people, [id, organization]]) };
   }
+
+  /** With an application its own people go, and without it they cannot log in: also those who may do more than it. */
+  async function mayEndPeople(holder: Reach, { id }: Pick<Noun, 'id'>): Promise<boolean> {
+    const seen = new Set<string>();
+    for await (const { roles } of eachListed(store.users, 'application', id)) {
+      for (const each of roles) {
+        const role = seen.has(each) ? undefined : await world.roles.get(each);
+        seen.add(each);
+        if (role && !(await containsReach(holder, 'roles', role, role, world))) return false;
+      }
+    }
+    return true;
+  }
+
+  const endsApplication = (collection: CollectionName, before?: Noun, after?: Noun): boolean =>
+    collection === 'applications' &&
+    (before as Application | undefined)?.enabled === true &&
+    (after as Application | undefined)?.enabled !== true;
 
   function requireFresh({
     isDangerous: mayBeDangerous,
@@ -148,7 +179,10 @@ export function createGuards({ world, store, now }: GuardDeps): Guards {
         isPlainChange(before as Resource | undefined, after as Resource | undefined);
       if (isPlain) return;
       const holder = await holderFor(actor, collection, noun);
-      if (!(await containsReach(holder, collection, before, after, world))) {
+      const isWithin =
+        (await containsReach(holder, collection, before, after, world)) &&
+        (!endsApplication(collection, before, after) || (await mayEndPeople(holder, noun)));
+      if (!isWithin) {
         const { singular } = declarationOf(collection);
         throw new NotAllowed({
           description: `The ${singular} has or would have rights that you may not hand out. mayGrant of your roles says what you may.`,

@@ -80,6 +80,11 @@ describe('callers with few rights', () => {
     return json.items[0];
   }
 
+  async function applicationOf(name: string): Promise<any> {
+    const { json } = await admin.call('GET', `${acme}/applications?name=${name}`, 'owner');
+    return json.items[0];
+  }
+
   test('an administrator of one organization does not rotate the keys of all', async () => {
     const rotated = await as('adam', 'POST', '/keys/rotate', { json: {} });
     assert.equal(rotated.status, 403, rotated.text);
@@ -121,6 +126,55 @@ describe('callers with few rights', () => {
     const { id } = await userOf('anna');
     const answer = await as('shop-logins', 'POST', `${acme}/users/${id}/revoke`);
     assert.equal(answer.status, 403, answer.text);
+  });
+
+  test('a token is explained only to callers who may read what it comes from', async () => {
+    const token = admin.tokens.owner;
+    const answer = await as('only-tokens', 'POST', `${acme}/explain/token`, { json: { token } });
+    assert.equal(answer.status, 403, answer.text);
+    const auditor = await admin.call('POST', `${acme}/explain/token`, 'auditor', { json: { token } });
+    assert.equal(auditor.status, 200, auditor.text);
+  });
+
+  test('a dry run does not show what a column had that may not be read', async () => {
+    const ann = await userOf('anna');
+    const asked = { json: { email: 'new@acme.example' }, headers: { 'if-match': `"${ann.version}"` } };
+    const { status, text } = await as('writer', 'PATCH', `${acme}/users/${ann.id}?dryRun=true`, asked);
+    assert.equal(status, 200, text);
+    assert.ok(!text.includes('anna@acme.example'), text);
+  });
+
+  test('a patch does not tell whether a hidden column has a value', async () => {
+    const ann = await userOf('anna');
+    const statuses = await Promise.all(
+      [true, false].map(async (enabled) => {
+        const asked = { json: { enabled }, headers: { 'if-match': `"${ann.version}"` } };
+        return (await as('writer', 'PATCH', `${acme}/users/${ann.id}?dryRun=true`, asked)).status;
+      }),
+    );
+    assert.deepEqual(statuses, [403, 403]);
+  });
+
+  test('a dry run names and counts only what the caller may read', async () => {
+    const { json } = await admin.call('GET', `${acme}/resources`, 'owner');
+    const resource = json.items[0];
+    const asked = { json: { enabled: false }, headers: { 'if-match': `"${resource.version}"` } };
+    const path = `${acme}/resources/${resource.id}?dryRun=true`;
+    const { json: whole } = await admin.call('PATCH', path, 'owner', asked);
+    assert.ok(whole.applications.length > 0, JSON.stringify(whole));
+    const part = await as('resource-writer', 'PATCH', path, asked);
+    assert.equal(part.status, 200, part.text);
+    assert.deepEqual(part.json.applications ?? [], []);
+  });
+
+  test('an application is not removed with a stronger person in it', async () => {
+    const people = await applicationOf('people');
+    const headers = { 'if-match': `"${people.version}"` };
+    const removed = await as('remover', 'DELETE', `${acme}/applications/${people.id}`, { headers });
+    assert.equal(removed.status, 403, removed.text);
+    const off = { headers, json: { enabled: false } };
+    const disabled = await as('remover', 'PATCH', `${acme}/applications/${people.id}`, off);
+    assert.equal(disabled.status, 403, disabled.text);
   });
 
   test('no role takes the name of a built-in one', async () => {

@@ -3,11 +3,16 @@ import type { z } from 'zod';
 import { describeStep } from '../../../apply/report.ts';
 import { effectOf } from '../../../changes/effects.ts';
 import { eachNoun, firstListed } from '../../../directory/collections.ts';
+import type { AdminTable } from '../../../nouns/admin-tables.ts';
 import { declarationOf, type Nouns, nameOf, type Resource } from '../../../nouns/index.ts';
+import { defined } from '../../../storage/defined.ts';
 import { countTokensOf, MOST_COUNTED } from '../../living.ts';
+import type { Actor } from '../../rights/actor.ts';
+import { hiddenColumns, isVisible, visiblePart } from '../../rights/guards.ts';
 import type { OperationDeps } from '../deps.ts';
 import type { dryRunResult } from '../operation.ts';
 import type { Edited } from './edit.ts';
+import type { JsonGroup } from './merge-patch.ts';
 import type { ObjectCollection } from './objects.ts';
 
 type DryRun = z.input<typeof dryRunResult>;
@@ -39,6 +44,43 @@ async function findConcerned<C extends ObjectCollection>(
   }
   const by = TOKENS_BY[collection as keyof typeof TOKENS_BY];
   return by === undefined ? {} : { tokens: await countTokensOf(by, [before.id], deps) };
+}
+
+interface Seeing {
+  readonly actor: Actor;
+  readonly table: ObjectCollection;
+  /** The object before the change, with the name of its organization. */
+  readonly row: JsonGroup;
+}
+
+/** A dry run tells no more than the objects themselves: values of columns, names, and how many there are. */
+export async function visibleOfDryRun(
+  { tokens, users, applications, fields, ...described }: DryRun,
+  { actor, table, row }: Seeing,
+  { store }: Pick<OperationDeps, 'store'>,
+): Promise<DryRun> {
+  const { organization } = row;
+  const sees = (other: AdminTable): boolean => isVisible(actor, other, { organization });
+  const isHidden = (field: string): boolean =>
+    hiddenColumns(actor, table, row, [/^\w*/.exec(field)?.[0] ?? field]).length > 0;
+  const seesName = async (name: string): Promise<boolean> => {
+    const of = await store.organizations.findBy('name', String(organization));
+    const found = of && (await store.applications.findBy('name', `${of.id}/${name}`));
+    const part = found && visiblePart(actor, 'applications', { ...found, organization });
+    return part?.name !== undefined;
+  };
+  const named = await Promise.all(
+    (applications ?? []).map(async (name) => ((await seesName(name)) ? [name] : [])),
+  );
+  return {
+    ...described,
+    fields: fields.map((each) => (isHidden(each.field) ? { field: each.field } : each)),
+    ...defined({
+      tokens: sees('tokens') ? tokens : undefined,
+      users: sees('users') ? users : undefined,
+      applications: applications && named.flat(),
+    }),
+  };
 }
 
 /** @param after undefined: it would be removed */

@@ -7,11 +7,11 @@ import type { Nouns, Organization } from '../../../nouns/index.ts';
 import { type PageOptions, VersionConflict } from '../../../storage/contract.ts';
 import { defined } from '../../../storage/defined.ts';
 import type { Actor } from '../../rights/actor.ts';
-import { requireRowAccess, visiblePart } from '../../rights/guards.ts';
+import { hiddenColumns, requireRowAccess, visiblePart } from '../../rights/guards.ts';
 import type { OperationDeps } from '../deps.ts';
 import type { Answer, Call, ListAnswer, PageQuery } from '../operation.ts';
 import { findCreatedSecrets } from './created-secrets.ts';
-import { describeEdit, describeRemovalOf } from './dry-run.ts';
+import { describeEdit, describeRemovalOf, visibleOfDryRun } from './dry-run.ts';
 import { planOne } from './edit.ts';
 import type { JsonGroup } from './merge-patch.ts';
 import type { ObjectCollection, ObjectOf } from './objects.ts';
@@ -199,9 +199,11 @@ export async function changeNoun<C extends ObjectCollection>(
   const before = await find(collection, id, organization, deps);
   const row = rowOf(await toObject(collection, before, names), organization);
   // Before anything is said of it.
-  requireRowAccess(actor, collection, { action: 'update', row, columns: [] });
-  requireVersion(before, call.version);
   const body = call.body as JsonGroup;
+  // Whether a hidden member has a value already must not show in how a change to it is answered.
+  const hidden = hiddenColumns(actor, collection, row, Object.keys(body));
+  requireRowAccess(actor, collection, { action: 'update', row, columns: hidden });
+  requireVersion(before, call.version);
   const judge = async (wanted: Nouns[C], touched: readonly string[]): Promise<void> => {
     const after = rowOf(await toObject(collection, wanted, names), organization);
     const changes = Object.fromEntries(touched.map((key) => [key, after[key]]));
@@ -210,7 +212,10 @@ export async function changeNoun<C extends ObjectCollection>(
   };
   const edited = await planOne({ collection, organization, reserved, before, body, judge }, names, deps);
   const { step } = edited;
-  if (dryRun) return { wouldDo: await describeEdit(collection, before, edited, deps) };
+  if (dryRun) {
+    const described = await describeEdit(collection, before, edited, deps);
+    return { wouldDo: await visibleOfDryRun(described, { actor, table: collection, row }, deps) };
+  }
   if (!step) return answerFor(collection, before, call, names);
   await hashPasswords([step], deps);
   const after = (await deps.changes[collection].replace(step.after as never, authorOf(actor))) as Nouns[C];
@@ -228,7 +233,10 @@ export async function removeNoun<C extends ObjectCollection>(
   requireRowAccess(actor, collection, { action: 'delete', row });
   requireVersion(before, version);
   await deps.guards.requireChange(actor, collection, before, undefined);
-  if (dryRun) return { wouldDo: await describeRemovalOf(collection, before, deps) };
+  if (dryRun) {
+    const described = await describeRemovalOf(collection, before, deps);
+    return { wouldDo: await visibleOfDryRun(described, { actor, table: collection, row }, deps) };
+  }
   await deps.changes[collection].remove(before, authorOf(actor));
   return {};
 }
