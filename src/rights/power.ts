@@ -1,4 +1,5 @@
 /** Who has power over an application: what it may do, its secret, the roles and people that it uses. */
+import { parseBuiltInId } from '../nouns/built-in.ts';
 import type { Application, User } from '../nouns/index.ts';
 import { type Reach, uniteReach } from './reach.ts';
 import { containsReach, reachOf, type World } from './reach-of.ts';
@@ -33,7 +34,10 @@ export function hasPowerOverUsers(powerful: Powerful, over: Over): boolean {
 async function findReach(powerful: Powerful, person: User, world: World): Promise<Reach> {
   const { user, application } = powerful;
   if (user) return reachOf('users', user, world);
-  const bounded = isItself(powerful) ? [await reachOf('users', { ...person, administers: [] }, world)] : [];
+  const roles = person.roles.filter((id) => parseBuiltInId(id) === undefined);
+  const bounded = isItself(powerful)
+    ? [await reachOf('users', { ...person, roles, administers: [] }, world)]
+    : [];
   return uniteReach([
     ...(application ? [await reachOf('applications', application, world)] : []),
     ...bounded,

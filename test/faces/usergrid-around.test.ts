@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { toStoredSecret } from '../../src/directory/client-secrets.ts';
+import { builtInRoleId } from '../../src/nouns/built-in.ts';
 import type { User } from '../../src/nouns/index.ts';
 import { toWritten } from '../../src/permissions/permissions-json.ts';
 import { fromStored } from '../../src/permissions/stored.ts';
@@ -553,6 +554,12 @@ describe('Usergrid: the API around the tokens', () => {
     const set = (token: string) =>
       client.send('PUT', '/acme/shop/users/gil/password', { token, json: { newpassword: PASSWORD } });
     const remove = (token: string) => client.send('DELETE', '/acme/shop/users/gil', { token });
+
+    const owner = builtInRoleId(acme.id, 'owner');
+    await changes.users.replace({ ...(await gil()), roles: [owner] }, { actor: 'test' });
+    assertRefused(await set(app), 401, 'unauthorized');
+    assertRefused(await remove(app), 401, 'unauthorized');
+    await changes.users.replace({ ...(await gil()), roles: [] }, { actor: 'test' });
 
     await changes.users.replace({ ...(await gil()), administers: [acme.id] }, { actor: 'test' });
     assertRefused(await set(app), 401, 'unauthorized');
