@@ -171,7 +171,7 @@ Anchors and aliases work.
 
 \`npm run -s grantable -- export --apply ORGANIZATION --out FILE\` writes an organization back as an apply file, without secrets and
 without what is as in a new noun. Applying it to the same server changes nothing. Its first lines count what a file cannot say,
-such as applications that people registered.
+such as applications that people registered. \`export --apply management\` writes \`management\` and \`administrators\`.
 
 \`docs/apply.schema.json\` is the JSON Schema of the file, with which editors complete keys and explain them. The YAML language
 server reads where it is from a first line such as:
