@@ -14,7 +14,7 @@ import type { OperationDeps } from '../operations/deps.ts';
 import type { Answer, Call, Operation } from '../operations/operation.ts';
 import { reserve } from '../operations/reserved.ts';
 import type { Actor } from '../rights/actor.ts';
-import { type Guards, requireCell } from '../rights/guards.ts';
+import { type Guards, requireCell, requireOrganization } from '../rights/guards.ts';
 import { chooseMedia, sendAnswer } from './answers.ts';
 import { type AuthenticateDeps, challenge, createAuthenticate, TokenMissing } from './authenticate.ts';
 import { readJsonBody } from './body.ts';
@@ -105,7 +105,11 @@ export async function createHandle(deps: HandleDeps): Promise<Handle> {
     await takeRequest(ctx, actor.key);
     const parameters = requireIds(found);
     const organization = await findOrganization(actor, found);
-    requireCell(actor, operation.needs.table, operation.needs.action);
+    const { table, action } = operation.needs;
+    requireCell(actor, table, action);
+    if (operation.path.includes('{organization}')) {
+      requireOrganization(actor, table, action, organization.name);
+    }
     if (operation.dangerous) guards.requireFresh(actor);
     const media = chooseMedia(ctx, operation);
     const version = operation.conditional ? requireIfMatch(ctx) : undefined;

@@ -5,6 +5,7 @@ import { COLLECTIONS, type CollectionName, type Organization } from '../../nouns
 import { MANAGEMENT_ID } from '../../nouns/names.ts';
 import type { Counted } from '../../storage/contract.ts';
 import type { Actor } from '../rights/actor.ts';
+import { requireRowAccess } from '../rights/guards.ts';
 import type { OperationDeps } from './deps.ts';
 import { defineOperation } from './operation.ts';
 import { counted, toMoment } from './shapes.ts';
@@ -73,6 +74,8 @@ export const getState = defineOperation(
     }),
   },
   async ({ actor }, deps) => {
+    // What is about the store is about all organizations.
+    requireRowAccess(actor, 'organizations', { action: 'read' });
     const { storage, config, now } = deps;
     const auditBefore = now() - config.auditRetention * 1000;
     const [found, expired, audit] = await Promise.all([

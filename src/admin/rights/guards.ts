@@ -44,6 +44,19 @@ export function requireCell(actor: Pick<Actor, 'permissions'>, table: AdminTable
   requireAny(limitsOf(actor, table, action), table, action);
 }
 
+/** Beyond rights that are limited to organizations, others are unknown: also that they are there. @throws NotFound */
+export function requireOrganization(
+  actor: Pick<Actor, 'permissions'>,
+  table: AdminTable,
+  action: Action,
+  name: string,
+): void {
+  const isWithin = actor.permissions
+    .cell(table, action)
+    .some(({ rows }) => rows.get('organization')?.has(name) ?? true);
+  if (!isWithin) throw new NotFound();
+}
+
 /** Whether the actor may read anything of a row. */
 export function isVisible(actor: Pick<Actor, 'permissions'>, table: AdminTable, row: Row): boolean {
   const columns = readableColumns(row, limitsOf(actor, table, 'read'), TYPES);

@@ -63,7 +63,10 @@ describe('callers with few rights', () => {
       assert.ok(json.access_token, text);
       tokens[name] = json.access_token;
     }
-    const permissions = JSON.stringify({ isAdmin: false, tables: { keys: ALL, users: ALL, tokens: ALL } });
+    const permissions = JSON.stringify({
+      isAdmin: false,
+      tables: { organizations: READ, keys: ALL, users: ALL },
+    });
     const form = { grant_type: 'password', username: 'adam', password: PASSWORD, permissions };
     const { json, text } = await admin.server.post('/oauth/token', 'admin-server', form);
     assert.ok(json.access_token, text);
@@ -89,6 +92,12 @@ describe('callers with few rights', () => {
     const rotated = await as('adam', 'POST', '/keys/rotate', { json: {} });
     assert.equal(rotated.status, 403, rotated.text);
     assert.deepEqual((await as('adam', 'GET', '/keys')).json.items, []);
+  });
+
+  test('MT-01 an administrator of one organization gets no counts of others', async () => {
+    assert.equal((await as('adam', 'GET', `${acme}/state`)).status, 200);
+    assert.equal((await as('adam', 'GET', '/organizations/other/state')).status, 404);
+    assert.equal((await as('adam', 'GET', '/state')).status, 403);
   });
 
   test('MT-07 a filter of the audit log tells nothing of columns that are hidden', async () => {
