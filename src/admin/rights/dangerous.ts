@@ -48,11 +48,23 @@ export function isDangerous<C extends CollectionName>(
 /** By these, rights that others hold come to mean more, or the database of a neighbour is opened. */
 const OF_RIGHTS = ['owner', 'registeredBy', 'groups'] as const satisfies readonly (keyof Resource)[];
 
-/**
- * Whether a change of a resource gives no party any right: tables, scopes and columns give nothing until a role or a ceiling
- * names them, and taking them away narrows.
- */
-export function isPlainChange(before: Resource | undefined, after: Resource | undefined): boolean {
+/** Whether a change gives no party any right, and nothing to take over what it changes. */
+export function isPlainChange<C extends CollectionName>(
+  collection: C,
+  before: Nouns[C] | undefined,
+  after: Nouns[C] | undefined,
+): boolean {
+  if (collection === 'resources') return isPlainForResource(before as Resource, after as Resource);
+  if (collection !== 'users' || !before || !after) return false;
+  const differing = Object.keys(declarationOf(collection).fields).filter(
+    (name) => !isDeepStrictEqual(fieldOf(before, name), fieldOf(after, name)),
+  );
+  // What a person is called decides nothing. Without a difference the person is judged, and not a change.
+  return differing.length === 1 && differing[0] === 'displayName';
+}
+
+/** Tables, scopes and columns give nothing until a role or a ceiling names them, and taking them away narrows. */
+function isPlainForResource(before: Resource | undefined, after: Resource | undefined): boolean {
   if (!after) return true;
   const { token, ...was } = before ?? ({} as Partial<Resource>);
   return (

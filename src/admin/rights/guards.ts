@@ -11,7 +11,6 @@ import {
   declarationOf,
   type Noun,
   type Nouns,
-  type Resource,
 } from '../../nouns/index.ts';
 import type { Action } from '../../permissions/actions.ts';
 import { type ColumnLimit, type ColumnTypes, type Row, toLimits } from '../../permissions/column-limits.ts';
@@ -187,10 +186,7 @@ export function createGuards({ world, store, now }: GuardDeps): Guards {
     async requireChange(actor, collection, before, after) {
       const noun = before ?? after;
       if (!noun || actor.reach.store) return;
-      const isPlain =
-        collection === 'resources' &&
-        isPlainChange(before as Resource | undefined, after as Resource | undefined);
-      if (isPlain) return;
+      if (isPlainChange(collection, before, after)) return;
       const holder = await holderFor(actor, collection, noun);
       const isWithin =
         (await containsReach(holder, collection, before, after, world)) &&
