@@ -1,5 +1,5 @@
 /** Who has power over an application: what it may do, its secret, the roles and people that it uses. */
-import { parseBuiltInId } from '../nouns/built-in.ts';
+import { isBuiltIn } from '../nouns/built-in.ts';
 import type { Application, User } from '../nouns/index.ts';
 import { type Reach, uniteReach } from './reach.ts';
 import { containsReach, reachOf, type World } from './reach-of.ts';
@@ -30,11 +30,21 @@ export function hasPowerOverUsers(powerful: Powerful, over: Over): boolean {
   return hasPowerOver(powerful, over) && (!isItself(powerful) || over.realm === `application:${over.id}`);
 }
 
+/** The roles that say nothing of the administration, which no application gives. */
+async function withoutAdministration(ids: readonly string[], world: World): Promise<string[]> {
+  const found = ids.map(async (id) => {
+    const role = await world.roles.get(id);
+    const resource = role && (await world.resources.findBy('identifier', role.resource));
+    return resource && isBuiltIn(resource) ? [] : [id];
+  });
+  return (await Promise.all(found)).flat();
+}
+
 /** What an application's own people may do through it is bounded by it; what they administer is not. */
 async function findReach(powerful: Powerful, person: User, world: World): Promise<Reach> {
   const { user, application } = powerful;
   if (user) return reachOf('users', user, world);
-  const roles = person.roles.filter((id) => parseBuiltInId(id) === undefined);
+  const roles = await withoutAdministration(person.roles, world);
   const bounded = isItself(powerful)
     ? [await reachOf('users', { ...person, roles, administers: [] }, world)]
     : [];

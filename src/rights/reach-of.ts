@@ -154,12 +154,12 @@ async function ofRole(role: Role, world: World, holder?: Valued): Promise<Reach>
 /** What administrators with the role may hand out: an owner everything of the organization. */
 export async function grantedBy(role: Role, world: Pick<World, 'resources'>): Promise<Reach> {
   if (builtInRoleOf(role) === 'owner') return wholeOrganization(role.organization);
-  const granted = (role.mayGrant ?? []).map(async ({ resource, permissions, scopes }) =>
-    ofRights(await findNamed(resource, role, world), {
-      permissions: fromStored(permissions),
-      scopes: new Set(scopes),
-    }),
-  );
+  const granted = (role.mayGrant ?? []).map(async ({ resource, permissions, scopes }) => {
+    const named = await findNamed(resource, role, world);
+    // Rights over the administration are handed out only within those that the token has.
+    if ('number' in named && isBuiltIn(named)) return NO_REACH;
+    return ofRights(named, { permissions: fromStored(permissions), scopes: new Set(scopes) });
+  });
   return uniteReach(await Promise.all(granted));
 }
 

@@ -123,6 +123,15 @@ test('a role of a file with a built-in name hides that one, and the report says 
   assert.deepEqual(ann?.roles, [own.id]);
 });
 
+test('a role cannot say that its bearers hand out the administration', async (t) => {
+  const { apply, acme } = await openAdministrationOf(t);
+  const admin = `${acme.issuer}/admin/acme`;
+  const mayGrant = { [admin]: { permissions: { tables: { users: { read: true } } } } };
+  const roles = [{ name: 'lead', resource: admin, mayGrant }];
+  const file = fileOf({ organizations: [{ name: 'acme', roles }] });
+  assert.match(String(await refusal(apply(file))), /only within one's own/);
+});
+
 test('a role of the server cannot have a built-in name', async (t) => {
   const { apply } = await openAdministrationOf(t);
   const file = fileOf({ management: { roles: [{ name: 'owner' }] } });

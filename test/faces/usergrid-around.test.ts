@@ -559,6 +559,20 @@ describe('Usergrid: the API around the tokens', () => {
     await changes.users.replace({ ...(await gil()), roles: [owner] }, { actor: 'test' });
     assertRefused(await set(app), 401, 'unauthorized');
     assertRefused(await remove(app), 401, 'unauthorized');
+    const desk = await changes.roles.create(
+      {
+        organization: acme.id,
+        name: 'desk',
+        enabled: true,
+        default: false,
+        resource: `${server.issuer}/admin/acme`,
+        scopes: [],
+        permissions: { isAdmin: false, tables: [{ table: 'users', actions: 'u' }] },
+      },
+      { actor: 'test' },
+    );
+    await changes.users.replace({ ...(await gil()), roles: [desk.id] }, { actor: 'test' });
+    assertRefused(await set(app), 401, 'unauthorized');
     await changes.users.replace({ ...(await gil()), roles: [] }, { actor: 'test' });
 
     await changes.users.replace({ ...(await gil()), administers: [acme.id] }, { actor: 'test' });

@@ -162,8 +162,14 @@ export async function planRole(
     return;
   }
   await checkRights(plan, name, resource, entry);
-  for (const [identifier, granted] of Object.entries(entry.mayGrant ?? {}))
+  for (const [identifier, granted] of Object.entries(entry.mayGrant ?? {})) {
+    if (isAdminIdentifier(identifier, plan.issuer)) {
+      plan.problems.push(
+        `${name} has mayGrant for ${identifier}: rights over the administration are handed out only within one's own`,
+      );
+    }
     await checkRights(plan, name, identifier, granted);
+  }
   const given = { organization: organization.id, resource };
   plan.add('roles', name, before, await planNoun(plan, 'roles', name, { entry, before, given }));
 }

@@ -112,6 +112,8 @@ export interface Editing {
 }
 
 export interface Plan {
+  /** Of the server, which names its built-in resources. */
+  readonly issuer: string;
   readonly steps: Step[];
   /** Names of what is as the file wants it. */
   readonly unchanged: string[];
@@ -213,6 +215,7 @@ export function createPlan(store: DirectoryStore, issuer: string, editing?: Edit
     lookup.applications.findBy('name', `${organization}/${name}`);
 
   return {
+    issuer,
     steps,
     unchanged,
     removals,
