@@ -61,7 +61,7 @@ export async function sendAnswer(
     }
   }
   if (lines) {
-    ctx.body = ctx.method === 'HEAD' ? '' : await toStream(lines(media));
+    ctx.body = await toStream(lines(media));
     ctx.type = media;
     return;
   }

@@ -47,8 +47,11 @@ function readParameters({ segments }: Template, asked: readonly string[]): Recor
   return Object.fromEntries(named);
 }
 
-/** HEAD is answered as GET. */
-const withHead = (method: string): readonly string[] => (method === 'GET' ? ['GET', 'HEAD'] : [method]);
+/** HEAD is answered as GET, but for what is sent line by line: that would be made, and recorded as sent, for nothing. */
+const isReadWhole = ({ method, media }: Operation): boolean => method === 'GET' && media === undefined;
+
+const methodsOf = (operation: Operation): readonly string[] =>
+  isReadWhole(operation) ? ['GET', 'HEAD'] : [operation.method];
 
 /** @returns finds what is at a path below the API's own */
 export function createRouter(operations: readonly Operation[]): (path: string) => Place | undefined {
@@ -66,9 +69,10 @@ export function createRouter(operations: readonly Operation[]): (path: string) =
     const template = sorted.find((each) => matches(each, asked));
     if (!template) return undefined;
     return {
-      methods: [...template.operations.keys()].flatMap(withHead),
+      methods: [...template.operations.values()].flatMap(methodsOf),
       find(method) {
-        const operation = template.operations.get(method === 'HEAD' ? 'GET' : method);
+        const found = template.operations.get(method === 'HEAD' ? 'GET' : method);
+        const operation = found && methodsOf(found).includes(method) ? found : undefined;
         return operation && { operation, parameters: readParameters(template, asked) };
       },
     };
