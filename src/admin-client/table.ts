@@ -74,6 +74,7 @@ export const TABLE: Table = {
   "applications.secrets.list": {"method":"GET","path":"/organizations/{organization}/applications/{application}/secrets"},
   "applications.secrets.create": {"method":"POST","path":"/organizations/{organization}/applications/{application}/secrets","creates":true},
   "applications.secrets.remove": {"method":"DELETE","path":"/organizations/{organization}/applications/{application}/secrets/{secret}"},
+  "applications.revoke": {"method":"POST","path":"/organizations/{organization}/applications/{application}/revoke"},
   "webhooks.deliveries.list": {"method":"GET","path":"/organizations/{organization}/webhooks/{webhook}/deliveries"},
   "webhooks.deliveries.resend": {"method":"POST","path":"/organizations/{organization}/webhooks/{webhook}/deliveries/{delivery}/resend"},
   "webhooks.ping": {"method":"POST","path":"/organizations/{organization}/webhooks/{webhook}/ping"},

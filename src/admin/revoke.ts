@@ -92,7 +92,10 @@ export async function revokeAccount(subject: string, deps: RevokeDeps): Promise<
 }
 
 /** Ends every token and login that was made through the application; it may get new ones. */
-export async function revokeApplication(application: Application, deps: RevokeDeps): Promise<string> {
+export async function revokeApplication(
+  application: Application,
+  deps: Pick<RevokeDeps, 'revocations' | 'author'>,
+): Promise<string> {
   const { id, organization, clientId } = application;
   const whom = { subject: id, organization, clientId };
   await deps.revocations.revokeOlder(id, 'application.revoked', whom, deps.author);

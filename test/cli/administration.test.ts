@@ -142,6 +142,19 @@ for (const [way, run] of Object.entries(WAYS)) {
       }
     });
 
+    test('an application gets a second secret, loses it, and loses all tokens', async () => {
+      const made = parse(await run(['application', 'secret', 'add', 'acme/machine', 'second']));
+      assert.match(made.secret, /^gcs_/);
+      const list = parse(await run(['application', 'secret', 'list', 'acme/machine']));
+      const names = (list.items ?? list).map(({ name }: { name: string }) => name);
+      assert.deepEqual(names, ['default', 'second']);
+      const { json } = await admin.server.token('machine');
+      assert.equal((await run(['application', 'secret', 'remove', 'acme/machine', 'second'])).code, 0);
+      assert.equal((await admin.server.introspect(json.access_token)).active, true);
+      assert.equal((await run(['application', 'revoke', 'acme/machine'])).code, 0);
+      assert.deepEqual(await admin.server.introspect(json.access_token), { active: false });
+    });
+
     test('a person is unlocked, gets a link for a password, and loses all tokens', async () => {
       const unlocked = await run(['user', 'unlock', 'acme/shop/ann']);
       assert.deepEqual(unlocked, { code: 0, out: '', err: '' });

@@ -5,6 +5,7 @@ import {
   listApplicationSecrets,
   removeApplicationSecret,
 } from './application-secrets.ts';
+import { revokeApplicationOperation } from './applications.ts';
 import {
   countAudit,
   countOrganizationAudit,
@@ -61,6 +62,7 @@ export const operations = [
   listApplicationSecrets,
   createApplicationSecret,
   removeApplicationSecret,
+  revokeApplicationOperation,
   listDeliveries,
   resendDelivery,
   pingWebhook,

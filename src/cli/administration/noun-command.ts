@@ -231,7 +231,7 @@ async function findPart({ verb, administration }: Work, parameters: Record<strin
   const id = verb.operation.replace(/\.\w+$/, '.list');
   const { body } = await administration.call(id, { parameters });
   const { items } = body as { items: readonly Found[] };
-  const found = items.find((item) => item.name === name);
+  const found = items.find((item) => item.name === name || item.id === name);
   if (!found) throw new CommandFailed(`It has no ${verb.second?.argument.toLowerCase()} ${quote(name)}.`);
   return String(found.id);
 }
