@@ -140,7 +140,7 @@ export function fillStore(path: string, sizes: Sizes): FilledStore {
     };
   });
   const application = applications[0] as string;
-  putRows(connection, statements, { sizes, application, user });
+  putRows(connection, statements, { sizes, organization: big, application, user });
   putEntries(connection, sizes.entries, [big, small]);
   statements.run("UPDATE sequences SET value = value + 1 WHERE name = 'directory revision'");
   connection.exec('PRAGMA wal_checkpoint(TRUNCATE)');
@@ -157,11 +157,15 @@ function putRows(
   { run, get }: Statements,
   {
     sizes,
-    application,
-    user,
-  }: { readonly sizes: Sizes; readonly application: string; readonly user: string },
+    ...of
+  }: {
+    readonly sizes: Sizes;
+    readonly organization: string;
+    readonly application: string;
+    readonly user: string;
+  },
 ): void {
-  const members = { application, user, login: 'login', ancestors: [], expiresAt: UNTIL };
+  const members = { ...of, login: 'login', ancestors: [], expiresAt: UNTIL };
   const { parent: _, connection: __, ...token } = { ...wholeTokenRow('t', UNTIL), ...members };
   const { parent: ___, origin: ____, ...login } = { ...wholeLoginRow('l', UNTIL), ...members };
   const share = ({ shared }: RowDocuments): number => {
@@ -174,12 +178,12 @@ function putRows(
   run(
     `${counting(count)} INSERT INTO tokens (key, expires_at, shared, application, user, login, document)
      SELECT randomblob(22), ?, ?, ?, ?, ?, ? FROM rows`,
-    [UNTIL, share(ofToken), numberOf(application), numberOf(user), numberOf('login'), ofToken.own],
+    [UNTIL, share(ofToken), numberOf(of.application), numberOf(of.user), numberOf('login'), ofToken.own],
   );
   run(
     `${counting(count)} INSERT INTO logins (id, expires_at, current, shared, application, user, document)
      SELECT 'login-' || n, ?, ?, ?, ?, ?, json_set(?, '$.id', 'login-' || n) FROM rows`,
-    [UNTIL, randomBytes(32), share(ofLogin), numberOf(application), numberOf(user), ofLogin.own],
+    [UNTIL, randomBytes(32), share(ofLogin), numberOf(of.application), numberOf(of.user), ofLogin.own],
   );
   connection.exec('COMMIT');
 }
