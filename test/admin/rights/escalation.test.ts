@@ -12,7 +12,8 @@ import { findHeld, findRights } from '../../../src/rights/rights.ts';
 import fc from '../../support/properties.ts';
 import { fileOf, openAdministration } from '../fixture.ts';
 
-const RUNS = process.env.GRANTABLE_TEST_LONG ? 2_000 : 20;
+/** The whole search takes minutes; one percent of it finds a hole that is wide. */
+const RUNS = process.env.GRANTABLE_TEST_FIGURES === undefined ? 20 : 2_000;
 const API = 'https://api.test/';
 const ALL = { create: true, read: true, update: true, delete: true };
 const READ = { read: true };
@@ -33,10 +34,11 @@ const step = fc.record({
   rights: fc.constantFrom(...RIGHTS),
 });
 
-test('no four allowed changes lead above what an administrator had', async (t) => {
+test('no four allowed changes lead above what an administrator had', async () => {
   await fc.assert(
     fc.asyncProperty(fc.nat(6), fc.array(step, { minLength: 1, maxLength: 4 }), async (who, steps) => {
-      const administration = await openAdministration(t);
+      await using ending = new AsyncDisposableStack();
+      const administration = await openAdministration({ after: (end) => ending.defer(end) });
       const { apply, store, world, changes, directory, issuer } = administration;
       const admin = `${issuer}/admin/acme`;
       const person = (username: string, ...roles: string[]) => ({ username, passwordHash: HASH, roles });
@@ -169,7 +171,6 @@ test('no four allowed changes lead above what an administrator had', async (t) =
         const held = { permissions: fromStored(each.permissions), scopes: new Set<string>() };
         if (named) assert.ok(reaches(most, reachOfRights(named, held)), `role ${each.name}`);
       }
-      await administration[Symbol.asyncDispose]?.();
     }),
     { numRuns: RUNS },
   );
