@@ -66,7 +66,7 @@ function withinOrganization(
   return { organization: id, ...defined({ listed: among.listed }) };
 }
 
-/** @param organizationOf of the nouns, where the list has those of several */
+/** A page of what the actor may read; it may have fewer than `limit` and still a next one. */
 export async function listNouns<C extends ObjectCollection>(
   collection: C,
   { actor, organization, query }: Pick<Call<string, PageQuery>, 'actor' | 'organization' | 'query'>,
@@ -198,7 +198,6 @@ export async function changeNoun<C extends ObjectCollection>(
   const names = createNames(deps.store);
   const before = await find(collection, id, organization, deps);
   const row = rowOf(await toObject(collection, before, names), organization);
-  // Before anything is said of it.
   const body = call.body as JsonGroup;
   // Whether a hidden member has a value already must not show in how a change to it is answered.
   const hidden = hiddenColumns(actor, collection, row, Object.keys(body));
