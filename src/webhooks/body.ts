@@ -8,9 +8,17 @@ function fieldsOf({ details }: AuditEntry): string[] | undefined {
   return typeof fields === 'object' && fields !== null ? Object.keys(fields) : undefined;
 }
 
+const ACCOUNT = /^(datasource:[0-9a-f-]{36}\/[\w-]{11})\/.*$/s;
+
+/** A person in a database of the operator is named by the key of a row there, which is not sent: the user table is. */
+function withoutKey(party: string | undefined): string | undefined {
+  return party?.replace(ACCOUNT, '$1');
+}
+
 /** @param id of the event @returns JSON, in the shape of Standard Webhooks */
 export function toBody(id: string, entry: AuditEntry): string {
   const { at, event, outcome, organization, actor, subject, client } = entry;
-  const data = { id, organization, actor, subject, client, outcome, fields: fieldsOf(entry) };
+  const parties = { actor: withoutKey(actor), subject: withoutKey(subject) };
+  const data = { id, organization, ...parties, client, outcome, fields: fieldsOf(entry) };
   return JSON.stringify({ type: event, timestamp: new Date(at).toISOString(), data: defined(data) });
 }
