@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { createLogger } from '../../src/http/log.ts';
 import type { User } from '../../src/nouns/index.ts';
 import { type Browser, createBrowser, type Page } from '../support/browser.ts';
+import { storageForTests } from '../support/mongodb.ts';
 import { startServer, type TestServer, type TestServerOptions } from '../support/server.ts';
 
 const FIRST_PASSWORD = 'the-first-of-them-all';
@@ -100,8 +101,9 @@ test('wrong input leaves the link as good as before', async (t) => {
 });
 
 test('parallel uses of several links, over two servers, make one administrator', async (t) => {
-  const server = await start(t);
-  const beside = await start(t, { dataDir: server.dataDir, clock: server.clock });
+  const env = await storageForTests();
+  const server = await start(t, { env });
+  const beside = await start(t, { env, dataDir: server.dataDir, clock: server.clock });
   const links = await Promise.all(Array.from({ length: 4 }, () => offer(server)));
   const pages = await Promise.all(
     [...links, ...links].map(async (link, index) => {
