@@ -21,11 +21,13 @@ export async function findVisible<Row, T>(
   let after = first;
   let looked = 0;
   for (let page = 0; page < PAGES && looked < LOOKED_AT; page += 1) {
-    const rows = await read(defined({ after, limit: limit - items.length }));
+    const asked = limit - items.length;
+    const rows = await read(defined({ after, limit: asked }));
     items.push(...(await toVisible(rows.items)));
     looked += rows.items.length;
     after = rows.next;
-    if (after === undefined || items.length === limit) break;
+    // A page that the store cut short has looked at as much as one answer should.
+    if (after === undefined || items.length === limit || rows.items.length < asked) break;
   }
   return defined({ items, next: after });
 }
