@@ -1,25 +1,10 @@
 /** Entries of the audit log as lines: of JSON for programs, of CSV for spreadsheets. */
+import { AUDIT_COLUMNS } from '../nouns/admin-tables.ts';
 
 export const NDJSON = 'application/x-ndjson';
 export const CSV = 'text/csv';
 
-/** What an entry has, and the order of the columns. */
-const COLUMNS = [
-  'id',
-  'at',
-  'event',
-  'outcome',
-  'reason',
-  'actor',
-  'subject',
-  'client',
-  'organization',
-  'address',
-  'requestId',
-  'details',
-] as const;
-
-type Exported = { readonly [C in (typeof COLUMNS)[number]]?: unknown };
+type Exported = { readonly [C in (typeof AUDIT_COLUMNS)[number]]?: unknown };
 
 export async function* toNdjsonLines(entries: AsyncIterable<Exported>): AsyncGenerator<string> {
   for await (const entry of entries) yield `${JSON.stringify(entry)}\n`;
@@ -27,8 +12,8 @@ export async function* toNdjsonLines(entries: AsyncIterable<Exported>): AsyncGen
 
 /** RFC 4180. The first line names the columns. */
 export async function* toCsvLines(entries: AsyncIterable<Exported>): AsyncGenerator<string> {
-  yield toLine(COLUMNS);
-  for await (const entry of entries) yield toLine(COLUMNS.map((column) => toText(entry[column])));
+  yield toLine(AUDIT_COLUMNS);
+  for await (const entry of entries) yield toLine(AUDIT_COLUMNS.map((column) => toText(entry[column])));
 }
 
 const toLine = (cells: readonly string[]): string => `${cells.map(toCell).join(',')}\r\n`;

@@ -44,6 +44,22 @@ const GRANTED = [
   'depth',
 ];
 
+/** Of an entry of the audit log, in the order in which it is exported. */
+export const AUDIT_COLUMNS = [
+  'id',
+  'at',
+  'event',
+  'outcome',
+  'reason',
+  'actor',
+  'subject',
+  'client',
+  'organization',
+  'address',
+  'requestId',
+  'details',
+] as const;
+
 /** Of what is not a noun, as its objects show it. */
 const COLUMNS = {
   tokens: [
@@ -59,20 +75,7 @@ const COLUMNS = {
   ],
   logins: [...GRANTED, 'createdAt', 'refreshedAt', 'browserSession'],
   keys: ['id', 'alg', 'state', 'createdAt', 'signsFrom', 'signsUntil', 'publishedUntil', 'organization'],
-  audit: [
-    'id',
-    'at',
-    'event',
-    'outcome',
-    'reason',
-    'actor',
-    'subject',
-    'client',
-    'organization',
-    'address',
-    'requestId',
-    'details',
-  ],
+  audit: AUDIT_COLUMNS,
 } satisfies Readonly<Record<Exclude<AdminTable, CollectionName>, readonly string[]>>;
 
 const OF_EVERY_NOUN = ['id', 'number', 'version', 'createdAt', 'managedBy', 'organization'];
