@@ -11,7 +11,7 @@ const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const NOT_IN_DESCRIPTION = /[^ !#-[\]-~]/g;
 
 /** @throws TokenRejected */
-export type FindActor = (authorization: string, state: DefaultState) => Promise<Actor>;
+export type FindActor = (token: string, state: DefaultState) => Promise<Actor>;
 
 export interface AuthenticateDeps {
   readonly findActor: FindActor;
@@ -58,7 +58,7 @@ export function createAuthenticate({ findActor, throttle, presentedTokens }: Aut
     const { address } = ctx.state;
     throttle.requireAddressNotBlocked(address);
     try {
-      return await findActor(header, ctx.state);
+      return await findActor(token, ctx.state);
     } catch (error) {
       if (error instanceof TokenRejected && !(await isOurs(token))) await throttle.addressFailure(address);
       throw error;

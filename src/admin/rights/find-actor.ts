@@ -21,8 +21,6 @@ export interface FindActorDeps {
   readonly world: World;
 }
 
-const BEARER = /^Bearer +(\S+) *$/i;
-
 /**
  * What the bearer may hand out: over the administration what the token allows, over data what the roles of the person say.
  * A machine has no roles, and hands out no data.
@@ -45,7 +43,7 @@ export async function findReach(
   return uniteReach([own, ...(await Promise.all(granted)), ...administered.map(wholeOrganization)]);
 }
 
-/** @returns takes the `Authorization` header @throws TokenRejected */
+/** @returns takes an access token @throws TokenRejected */
 export function createFindActor({ presentedTokens, world }: FindActorDeps) {
   /** The API sees no proof of a key (RFC 7800), so a token that is bound to one would be good without it. */
   async function findRow(token: string): Promise<TokenRow> {
@@ -71,9 +69,7 @@ export function createFindActor({ presentedTokens, world }: FindActorDeps) {
     return { application, user };
   }
 
-  return async (authorization: string, state: DefaultState): Promise<Actor> => {
-    const [, token] = BEARER.exec(authorization) ?? [];
-    if (token === undefined) throw new TokenRejected();
+  return async (token: string, state: DefaultState): Promise<Actor> => {
     const row = await findRow(token);
     const resource = await findResource(row);
     const { application, user } = await findBearer(row);

@@ -71,7 +71,7 @@ describe('moves of administrators', () => {
     const form = { grant_type: 'password', username, password: PASSWORD, permissions };
     const { json, text } = await server.post('/oauth/token', 'console', form);
     assert.ok(json.access_token, text);
-    return createFindActor(parts())(`Bearer ${json.access_token}`, {} as never);
+    return createFindActor(parts())(json.access_token, {} as never);
   }
   const MAINTAINED = { users: ALL, roles: ALL, applications: ALL, resources: ALL };
   const maintainer = () => actorOf('mia', MAINTAINED);
