@@ -14,6 +14,7 @@ import { mayUseGrant } from '../directory/registered-applications.ts';
 import { MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
 import type { Application, Grant, User } from '../nouns/index.ts';
 import { findRedirectUriProblem, hasOwnScheme } from '../nouns/redirect-uris.ts';
+import { isShownName, MAX_SHOWN_NAME } from '../nouns/shown-name.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { type Author, inAudit } from './author.ts';
@@ -74,16 +75,12 @@ const OWN_GRANTS: readonly Grant[] = [
   'authorization_code',
 ];
 
-const MAX_NAME = 100;
-/** Breaks the line, turns it round, or is not seen, so that two names look alike and one like none. */
-const UNSEEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]/u;
-
 /** @throws MalformedRequest */
 function requireSound(facts: ApplicationFacts): ApplicationFacts {
   const name = facts.name.trim();
-  if (name === '' || name.length > MAX_NAME || UNSEEN.test(name)) {
+  if (!isShownName(name)) {
     throw new MalformedRequest({
-      description: `The name must be one line of at most ${MAX_NAME} characters.`,
+      description: `The name must be one line of at most ${MAX_SHOWN_NAME} characters.`,
     });
   }
   const problem = facts.homepage === undefined ? undefined : findRedirectUriProblem(facts.homepage);

@@ -60,6 +60,21 @@ export class FieldsRefused extends DomainError {
   }
 }
 
+/** What a client says about itself cannot be accepted (RFC 7591 section 3.2.2). */
+export class MetadataRejected extends DomainError {
+  override readonly error: 'invalid_client_metadata' | 'invalid_redirect_uri';
+  constructor(
+    description: string,
+    {
+      error = 'invalid_client_metadata',
+      ...options
+    }: DomainErrorOptions & { readonly error?: MetadataRejected['error'] } = {},
+  ) {
+    super({ description, ...options });
+    this.error = error;
+  }
+}
+
 /** A new password that will not do. The description may be shown to the person. */
 export class UnfitPassword extends MalformedRequest {
   /** The end of a sentence about the password. */

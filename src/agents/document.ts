@@ -1,0 +1,235 @@
+/**
+ * What an agent says about itself, in a metadata document or when it registers (RFC 7591 section 2;
+ * draft-ietf-oauth-client-id-metadata-document section 4). Members that nothing here reads are ignored.
+ */
+import { hash } from 'node:crypto';
+import { isIP } from 'node:net';
+import { MetadataRejected } from '../errors/domain.ts';
+import { quote } from '../errors/texts.ts';
+import type { Grant } from '../nouns/index.ts';
+import { findRedirectUriProblem, isOnDevice } from '../nouns/redirect-uris.ts';
+import { isShownName, MAX_SHOWN_NAME } from '../nouns/shown-name.ts';
+import { jwks as publicKeys } from '../nouns/values.ts';
+
+export interface AgentFacts {
+  readonly clientId: string;
+  /** One line of at most 100 characters, all of them seen. */
+  readonly name: string;
+  readonly redirectUris: readonly string[];
+  /** Those of its `grant_types` that agents may use here. */
+  readonly grants: readonly Grant[];
+  readonly authMethod: 'none' | 'private_key_jwt';
+  /** Public keys, for `private_key_jwt`; absent too while they are still to be fetched from `jwksUri`. */
+  readonly jwks?: AgentKeys;
+  readonly jwksUri?: string;
+  /** An application on a device, whose redirect URIs on this machine may have any port (RFC 8252 section 7.3). */
+  readonly native: boolean;
+  /** An https URL, to be shown as text only. */
+  readonly homepage?: string;
+}
+
+export interface AgentKeys {
+  readonly keys: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** What agents say of themselves, whichever way their client id comes about. */
+export type SaidFacts = Omit<AgentFacts, 'clientId'>;
+
+type Metadata = Readonly<Record<string, unknown>>;
+
+const MOST_REDIRECT_URIS = 20;
+
+const GRANTS: Readonly<Record<string, Grant>> = {
+  authorization_code: 'authorization_code',
+  refresh_token: 'refresh_token',
+};
+
+/** The rest of a key, such as its certificates, may change while the key is the same. */
+const KEY_MEMBERS = ['kty', 'crv', 'x', 'y', 'n', 'e', 'kid', 'alg', 'use', 'key_ops'];
+
+/** URIs that people or programs may follow, whether or not Grantable does (AZ-02). */
+const WEB_URIS = ['client_uri', 'logo_uri', 'policy_uri', 'tos_uri', 'initiate_login_uri', 'jwks_uri'];
+
+function show(value: unknown): string {
+  return quote(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+}
+
+function requireObject(json: unknown, what: string): Metadata {
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Metadata;
+  throw new MetadataRejected(`${what} must be a JSON object.`);
+}
+
+function readText(metadata: Metadata, name: string): string | undefined {
+  const value = metadata[name];
+  if (value === undefined || typeof value === 'string') return value;
+  throw new MetadataRejected(`${name} must be a text and is ${show(value)}.`);
+}
+
+function readTexts(metadata: Metadata, name: string): readonly string[] | undefined {
+  const value = metadata[name];
+  if (value === undefined) return undefined;
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return [...new Set(value)];
+  throw new MetadataRejected(`${name} must be a list of texts and is ${show(value)}.`);
+}
+
+function parseName(metadata: Metadata): string {
+  const name = readText(metadata, 'client_name')?.trim();
+  if (name !== undefined && isShownName(name)) return name;
+  const wrong = name === undefined ? 'is missing' : `is ${show(name)}`;
+  throw new MetadataRejected(
+    `client_name ${wrong}: it must be one line of at most ${MAX_SHOWN_NAME} characters that can all be seen.`,
+  );
+}
+
+function requireRedirectUri(uri: string, name: string, type: string | undefined): void {
+  const isWeb = type === 'web';
+  const url = URL.parse(uri);
+  const problem =
+    findRedirectUriProblem(uri) ??
+    (isWeb && !/^https?:/.test(uri)
+      ? 'has a scheme of its own, which needs the application_type native'
+      : undefined) ??
+    (isWeb && url?.protocol === 'http:' && isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0
+      ? 'has http and an IP address, which needs the application_type native'
+      : undefined);
+  if (problem !== undefined)
+    throw new MetadataRejected(`${name} has ${quote(uri)}, which ${problem}.`, {
+      error: 'invalid_redirect_uri',
+    });
+}
+
+function parseRedirectUris(metadata: Metadata, type: string | undefined): readonly string[] {
+  const uris = readTexts(metadata, 'redirect_uris') ?? [];
+  if (uris.length === 0 || uris.length > MOST_REDIRECT_URIS) {
+    throw new MetadataRejected(
+      `redirect_uris has ${uris.length} URIs: it must have 1 to ${MOST_REDIRECT_URIS}.`,
+      { error: 'invalid_redirect_uri' },
+    );
+  }
+  for (const uri of uris) requireRedirectUri(uri, 'redirect_uris', type);
+  for (const uri of readTexts(metadata, 'post_logout_redirect_uris') ?? [])
+    requireRedirectUri(uri, 'post_logout_redirect_uris', type);
+  return uris;
+}
+
+function parseGrants(metadata: Metadata): readonly Grant[] {
+  const types = readTexts(metadata, 'grant_types') ?? ['authorization_code'];
+  if (!types.includes('authorization_code'))
+    throw new MetadataRejected(
+      `grant_types is ${show(types)}: it must have authorization_code, by which people allow what the client may do.`,
+    );
+  const responses = readTexts(metadata, 'response_types') ?? ['code'];
+  if (!responses.includes('code'))
+    throw new MetadataRejected(`response_types is ${show(responses)}: it must have code.`);
+  return types.flatMap((type) => (Object.hasOwn(GRANTS, type) ? [GRANTS[type] as Grant] : []));
+}
+
+function requireWebUris(metadata: Metadata): void {
+  for (const name of Object.keys(metadata)) {
+    // A member may be there once more for each language: `logo_uri#fr` (RFC 7591 section 2.2).
+    const [member = ''] = name.split('#');
+    if (!WEB_URIS.includes(member)) continue;
+    const uri = readText(metadata, name) ?? '';
+    const url = URL.parse(uri);
+    if (url?.protocol !== 'https:' || url.username || url.password || uri.length > 1024)
+      throw new MetadataRejected(
+        `${member} is ${show(uri)}: it must be an https URL of at most 1024 characters.`,
+      );
+  }
+}
+
+function parseAuthMethod(metadata: Metadata): AgentFacts['authMethod'] {
+  // The default of RFC 7591 is a secret, which a stranger cannot share with this server.
+  const method = readText(metadata, 'token_endpoint_auth_method') ?? 'none';
+  if (method === 'none' || method === 'private_key_jwt') return method;
+  throw new MetadataRejected(
+    `token_endpoint_auth_method is ${show(method)}: it must be none or private_key_jwt.`,
+  );
+}
+
+/**
+ * A JSON Web Key Set of public keys (RFC 7517 section 5).
+ * @param json as parsed @param what it is called in the error
+ * @throws MetadataRejected
+ */
+export function parseKeys(json: unknown, what: string): AgentKeys {
+  const { keys } = requireObject(json, what);
+  const read = publicKeys.safeParse({ keys });
+  if (!read.success) {
+    const [issue] = read.error.issues;
+    const place =
+      issue?.path[0] === 'keys' && typeof issue.path[1] === 'number' ? `key ${issue.path[1] + 1}` : 'keys';
+    throw new MetadataRejected(`${what} has public keys only, at most 20: ${place} ${issue?.message}.`);
+  }
+  return {
+    keys: read.data.keys.map((key) =>
+      Object.fromEntries(KEY_MEMBERS.flatMap((name) => (key[name] === undefined ? [] : [[name, key[name]]]))),
+    ),
+  };
+}
+
+function parseKeySource(metadata: Metadata): Pick<AgentFacts, 'jwks' | 'jwksUri'> {
+  const { jwks } = metadata;
+  const jwksUri = readText(metadata, 'jwks_uri');
+  if (jwks !== undefined && jwksUri !== undefined)
+    throw new MetadataRejected('jwks and jwks_uri exclude each other: leave one out.');
+  if (jwks !== undefined) return { jwks: parseKeys(jwks, 'jwks') };
+  return jwksUri === undefined ? {} : { jwksUri };
+}
+
+/**
+ * @param json client metadata as parsed
+ * @throws MetadataRejected with a sentence for the developer of the agent
+ */
+export function parseFacts(json: unknown): SaidFacts {
+  const metadata = requireObject(json, 'Client metadata');
+  requireWebUris(metadata);
+  const type = readText(metadata, 'application_type');
+  if (type !== undefined && type !== 'web' && type !== 'native')
+    throw new MetadataRejected(`application_type is ${show(type)}: it must be web or native.`);
+  const redirectUris = parseRedirectUris(metadata, type);
+  const authMethod = parseAuthMethod(metadata);
+  // Also where nothing uses them: a private key in a public document is a mistake that its publisher must hear of.
+  const keys = parseKeySource(metadata);
+  const usesKeys = authMethod === 'private_key_jwt';
+  if (usesKeys && keys.jwks === undefined && keys.jwksUri === undefined)
+    throw new MetadataRejected('private_key_jwt needs jwks or jwks_uri.');
+  const homepage = readText(metadata, 'client_uri');
+  return {
+    name: parseName(metadata),
+    redirectUris,
+    grants: parseGrants(metadata),
+    authMethod,
+    ...(usesKeys && keys),
+    native: type === undefined ? redirectUris.some(isOnDevice) : type === 'native',
+    ...(homepage !== undefined && { homepage }),
+  };
+}
+
+/**
+ * @param clientId the URL that the document was fetched from
+ * @param json the document as parsed
+ * @throws MetadataRejected with a sentence for the developer of the agent
+ */
+export function parseDocument(clientId: string, json: unknown): AgentFacts {
+  const metadata = requireObject(json, 'The metadata document');
+  if (metadata.client_id !== clientId)
+    throw new MetadataRejected(
+      `client_id is ${show(metadata.client_id)}: it must be the URL of the document, ${quote(clientId)}.`,
+    );
+  const secret = ['client_secret', 'client_secret_expires_at'].find((name) => name in metadata);
+  if (secret !== undefined)
+    throw new MetadataRejected(`${secret} must not be in a metadata document, which everyone can read.`);
+  return { clientId, ...parseFacts(metadata) };
+}
+
+/**
+ * The same for the same facts in another order. Another hash is another agent: what people and operators allowed was
+ * for the one before.
+ * @returns 43 characters
+ */
+export function hashOfFacts({ name, redirectUris, grants, authMethod, jwks, native }: SaidFacts): string {
+  const keys = jwks?.keys.map((key) => JSON.stringify(key, KEY_MEMBERS)).sort();
+  const facts = [name, redirectUris.toSorted(), grants.toSorted(), authMethod, keys ?? [], native];
+  return hash('sha256', JSON.stringify(facts), 'base64url');
+}
