@@ -19,6 +19,7 @@ import {
   type Resource,
   type Role,
   type User,
+  uniqueClientId,
   type Webhook,
 } from '../nouns/index.ts';
 import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
@@ -28,8 +29,8 @@ import { type AlgChoices, gatherAlgChoices } from './alg-choices.ts';
 import { eachNoun, findListed, findResourceSpelled, firstListed } from './collections.ts';
 import type { FaceRules } from './face-rules.ts';
 import { all, allOf, createFreshness, type Freshness } from './freshness.ts';
-import { createMemory, type Found, type Remember } from './memory.ts';
-import { mayUseGrant } from './registered-applications.ts';
+import { createMemory, type Finder, type Found, type Remember } from './memory.ts';
+import { isAgentPermitted, isApproved, mayUseGrant } from './registered-applications.ts';
 
 /** An application that may act: it and its organization are enabled. */
 export interface ActiveApplication {
@@ -47,8 +48,11 @@ export interface DirectoryView {
    * from nouns of theirs alone holds until this grows.
    */
   revisionOf(...organizations: readonly string[]): number;
-  /** Undefined too when it or its organization is disabled. */
-  findApplication(clientId: string): Promise<ActiveApplication | undefined>;
+  /**
+   * Undefined too when it or its organization is disabled. Several organizations may know an agent by one URL.
+   * @param resource that the request names: its organization is asked about the agent. Without it one of several is not found.
+   */
+  findApplication(clientId: string, resource?: unknown): Promise<ActiveApplication | undefined>;
   findApplicationById(id: string): Promise<ActiveApplication | undefined>;
   findOrganization(id: string): Promise<Organization | undefined>;
   /** Undefined too when disabled. */
@@ -129,7 +133,8 @@ function createView(
     if (application.registeredThrough === undefined) return application;
     const through = await above(application.registeredThrough);
     if (!through?.enabled) return undefined;
-    return { ...application, grants: application.grants.filter((grant) => mayUseGrant(grant, through)) };
+    const grants = application.grants.filter((grant) => mayUseGrant(grant, through, application));
+    return { ...application, grants };
   };
   const findActive = async (
     stored: Application | undefined,
@@ -139,10 +144,29 @@ function createView(
     if (!application?.enabled) return undefined;
     const organization = await organizations(application.organization);
     if (!organization?.enabled) return undefined;
+    const { agent, clientId } = application;
+    if (agent?.kind === 'document' && !isAgentPermitted(organization, clientId, isApproved(application)))
+      return undefined;
     const { id, registeredThrough } = application;
     const through = registeredThrough === undefined ? [] : [registeredThrough];
     return { value: { application, organization }, from: [id, organization.id, ...through, ...from] };
   };
+  const byClientId = remember('active application by client id', async (key) =>
+    findActive(await store.applications.findBy('clientId', key)),
+  );
+  const agents = remember('agents by client id', async (clientId) => {
+    const found = await firstListed(store.applications, 'agent', clientId);
+    const value = (await Promise.all(found.map((agent) => findActive(agent)))).filter(
+      (each) => each !== undefined,
+    );
+    return { value: value.map((each) => each.value), from: [all('applications'), all('organizations')] };
+  }) as Finder<readonly ActiveApplication[]>;
+  const resourceSpelled = remember('enabled resource by identifier', async (identifier) => {
+    const resource = await findResourceSpelled(store, identifier);
+    if (!resource?.enabled) return undefined;
+    // One that is spelled as it was asked for goes first, also if it is made later.
+    return toFound(resource, ...(resource.identifier === identifier ? [] : [all('resources')]));
+  });
   const findNamed = remember('active application by name', async (name) =>
     findActive(await store.applications.findBy('name', name)),
   );
@@ -189,9 +213,17 @@ function createView(
       gatherAlgChoices(store),
     ),
     isListedOrigin: async (origin) => (await origins(origin)) !== undefined,
-    findApplication: remember('active application by client id', async (clientId) =>
-      findActive(await store.applications.findBy('clientId', clientId)),
-    ),
+    async findApplication(clientId, resource) {
+      const own = await byClientId(clientId);
+      if (own || !clientId.startsWith('https:')) return own;
+      if (typeof resource === 'string') {
+        const organization = (await resourceSpelled(resource))?.organization;
+        if (organization === undefined) return undefined;
+        return byClientId(uniqueClientId({ clientId, organization, agent: { kind: 'document' } }));
+      }
+      const [one, other] = (await agents(clientId)) ?? [];
+      return other ? undefined : one;
+    },
     findApplicationById: remember('active application by id', async (id) =>
       findActive(await store.applications.get(id)),
     ),
@@ -217,12 +249,7 @@ function createView(
       return organization?.enabled ? toFound(organization) : undefined;
     }),
     findOrganizationOf: hosts,
-    findResource: remember('enabled resource by identifier', async (identifier) => {
-      const resource = await findResourceSpelled(store, identifier);
-      if (!resource?.enabled) return undefined;
-      // One that is spelled as it was asked for goes first, also if it is made later.
-      return toFound(resource, ...(resource.identifier === identifier ? [] : [all('resources')]));
-    }),
+    findResource: resourceSpelled,
     findDatasource: remember('active datasource by id', async (id) => {
       const datasource = await store.datasources.get(id);
       const organization = datasource?.enabled ? await organizations(datasource.organization) : undefined;

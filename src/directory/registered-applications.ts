@@ -1,9 +1,35 @@
-/** Applications that a person registered through an older API: they have at most what the one they came through has. */
-import type { Application } from '../nouns/index.ts';
+/**
+ * Applications that a person registered through an older API, and agents, which registered themselves: they have at most
+ * what the one they came through has.
+ */
+import type { Application, Organization } from '../nouns/index.ts';
 
-/** Whether one may use a grant: it asks for itself, or the application it was registered through may use the grant. */
-export function mayUseGrant(grant: string, through: Pick<Application, 'grants'>): boolean {
-  return grant === 'client_credentials' || through.grants.includes(grant);
+/**
+ * Whether one may use a grant: it asks for itself, or the application it was registered through may use the grant. An agent
+ * has no rights of its own, so it never asks for itself.
+ */
+export function mayUseGrant(
+  grant: string,
+  through: Pick<Application, 'grants'>,
+  { agent }: Partial<Pick<Application, 'agent'>> = {},
+): boolean {
+  return (grant === 'client_credentials' && !agent) || through.grants.includes(grant);
+}
+
+/** Whether an administrator approved the agent as it describes itself. */
+export function isApproved({ agent, agentApproval }: Pick<Application, 'agent' | 'agentApproval'>): boolean {
+  return agent !== undefined && agentApproval?.document === agent.document;
+}
+
+/**
+ * Whether the organization lets agents with a document at this URL ask.
+ * @param approved whether an administrator approved it
+ */
+export function isAgentPermitted({ agents }: Pick<Organization, 'agents'>, url: string, approved: boolean) {
+  if (!agents || agents.policy === 'off') return false;
+  if (agents.policy === 'any' || approved) return true;
+  const { hostname, host } = new URL(url);
+  return agents.hosts?.some((listed) => listed === host || listed === hostname) ?? false;
 }
 
 /** Whether an application may have a scope that routes of an older API ask for: a registered one only if it names it. */

@@ -1,6 +1,6 @@
 /** Whose face answers a request, and as which client. */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
-import { isNounId, type Organization } from '../nouns/index.ts';
+import { isNounId, isRegistered, type Organization } from '../nouns/index.ts';
 import type { Tenant } from './ask.ts';
 import type { Face, Named } from './face.ts';
 
@@ -45,8 +45,8 @@ export async function findTenant(
   if (active?.application.organization !== organization.id) return undefined;
   // The organization as a client of its own is not one of its applications.
   if (active.application.isOrganization && named.application !== undefined) return undefined;
-  // An application that a person registered has neither users nor settings for an older API.
-  if (active.application.owner !== undefined) return undefined;
+  // A registered application has neither users nor settings for an older API.
+  if (isRegistered(active.application)) return undefined;
   const { jwks: _, ...application } = active.application;
   const client = {
     organization,

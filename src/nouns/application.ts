@@ -25,7 +25,7 @@ import {
   signingAlg,
   storedPermissions,
 } from './values.ts';
-import { permissionsOfCeiling } from './written-permissions.ts';
+import { permissionsOfCeiling, permissionsOfDefault } from './written-permissions.ts';
 
 export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const;
 export type AuthMethod = (typeof AUTH_METHODS)[number];
@@ -75,6 +75,21 @@ const grant: z.ZodType<string, string> = z.enum(GRANTS, {
   error: `is an unknown grant; known are ${GRANTS.join(', ')}`,
 });
 
+/** How an agent registered itself: by a document at the URL that is its `client_id`, or at the registration endpoint. */
+export const AGENT_KINDS = ['document', 'registered'] as const;
+
+/** Another value ends what was made before: a changed agent is unknown again. */
+const agent = z.strictObject({
+  kind: z.enum(AGENT_KINDS),
+  document: z.string().describe('Hash of what it says of itself: name, redirect URIs, keys and grants.'),
+});
+
+const approval = z.strictObject({
+  document: z.string().describe('`agent.document` as it was approved.'),
+  at: moment,
+  by: z.string().describe('Subject of the administrator.'),
+});
+
 /** A ceiling speaks of exactly one resource. */
 const ceiling = z.strictObject({ resource: identifier, permissions: storedPermissions });
 
@@ -108,6 +123,23 @@ function showCeilings(ceilings: Ceilings) {
   return Object.fromEntries(
     ceilings.map(({ resource, permissions }) => [`permissions for ${resource}`, fromStored(permissions)]),
   );
+}
+
+/** Whether a person registered it, or it registered itself: it has at most what another application has. */
+export function isRegistered(noun: {
+  readonly owner?: string;
+  readonly registeredThrough?: string;
+}): boolean {
+  return noun.owner !== undefined || noun.registeredThrough !== undefined;
+}
+
+/** Each organization has its own agent of a URL, which may be what an operator of another one calls an application. */
+export function uniqueClientId(noun: {
+  readonly clientId: string;
+  readonly organization: string;
+  readonly agent?: { readonly kind: string };
+}): string {
+  return noun.agent?.kind === 'document' ? `${noun.organization} ${noun.clientId}` : noun.clientId;
 }
 
 export interface OfOrganization extends Noun {
@@ -313,6 +345,28 @@ export const application = defineNoun({
       inFile: false,
       describe: 'Id of the application that it was registered through, whose ceiling bounds its own.',
     }),
+    default: field(storedPermissions.exactOptional(), {
+      effect: 'none',
+      inFile: permissionsOfDefault,
+      describe:
+        'For the application that `agents` of the organization names: what an agent gets for `resource` that names no rights. Without it such a request is refused.',
+    }),
+    agent: field(agent.exactOptional(), {
+      effect: 'restarts',
+      inFile: false,
+      describe: 'Set for an agent: an application that registered itself.',
+    }),
+    agentApproval: field(approval.exactOptional(), {
+      effect: 'none',
+      inFile: false,
+      describe:
+        'Set for an agent that an administrator approved. It counts while the agent says of itself what it said then.',
+    }),
+    agentUnusedSince: field(moment.exactOptional(), {
+      effect: 'none',
+      inFile: false,
+      describe: 'When an agent was first seen without tokens and logins. Absent: it has some.',
+    }),
     homepage: field(z.string().exactOptional(), {
       effect: 'none',
       inFile: false,
@@ -325,7 +379,7 @@ export const application = defineNoun({
     }),
   },
   unique: {
-    clientId: (noun) => noun.clientId,
+    clientId: uniqueClientId,
     name: (noun) => `${noun.organization}/${noun.name}`,
   },
   listed: {
@@ -337,17 +391,23 @@ export const application = defineNoun({
     idTokenAlgs: (noun) =>
       noun.enabled && noun.grants.includes('authorization_code') ? [idTokenAlgs(noun).join(' ')] : [],
     /** The organization, of those that operators made and that are not the organization itself. */
-    ofOperator: ({ enabled, organization, isOrganization, owner }) =>
-      enabled && !isOrganization && owner === undefined ? [organization] : [],
+    ofOperator: (noun) =>
+      noun.enabled && !noun.isOrganization && !isRegistered(noun) ? [noun.organization] : [],
     /** The same, of those that have a resource of their own. */
-    ownResource: ({ enabled, organization, resource, isOrganization, owner }) =>
-      enabled && resource !== undefined && !isOrganization && owner === undefined ? [organization] : [],
+    ownResource: (noun) =>
+      noun.enabled && noun.resource !== undefined && !noun.isOrganization && !isRegistered(noun)
+        ? [noun.organization]
+        : [],
     /** That it has rights to, or answers for. */
     resource: ({ ceilings, introspects }) => [...ceilings.map(({ resource }) => resource), ...introspects],
     owner: ({ owner }) => (owner === undefined ? [] : [owner]),
     registeredThrough: ({ registeredThrough: id }) => (id === undefined ? [] : [id]),
     assertionAudience: ({ assertionAudience }) =>
       assertionAudience === undefined ? [] : [assertionAudience],
+    /** The `client_id` of an agent with a document, which several organizations may know. */
+    agent: ({ agent: of, clientId: id }) => (of?.kind === 'document' ? [id] : []),
+    /** The organization of an agent. */
+    agentOf: ({ agent: of, organization }) => (of ? [organization] : []),
   },
 });
 

@@ -23,8 +23,10 @@ export {
   type Ceiling,
   DEFAULT_SECRET,
   type Grant,
+  isRegistered,
   MOST_SECRETS,
   secretName,
+  uniqueClientId,
   usesSecret,
 } from './application.ts';
 export type { Connection, ConnectionSecret } from './connection.ts';

@@ -27,6 +27,32 @@ const faceSettings = z.looseObject({
 /** How one of the older token APIs is answered for an organization; the face declares what else it has. */
 export interface FaceSettings extends Frozen<z.output<typeof faceSettings>> {}
 
+/** Which agents may ask. */
+export const AGENT_POLICIES = ['off', 'hosts', 'any'] as const;
+export const REGISTRATION_POLICIES = ['off', 'token', 'open'] as const;
+
+const agents = z.strictObject({
+  policy: z
+    .enum(AGENT_POLICIES)
+    .describe(
+      'Agents whose `client_id` is the URL of a document: `off`, `any`, or those whose URL has one of `hosts`. Approved ones may ask unless it is `off`.',
+    ),
+  hosts: listOf(host).exactOptional().describe('For the policy `hosts`.'),
+  registration: z
+    .enum(REGISTRATION_POLICIES)
+    .exactOptional()
+    .describe(
+      'Whether agents may register at the registration endpoint: `off`, with an initial access token of an administrator (`token`), or `open` to all. `off` if left out.',
+    ),
+  application: z
+    .string()
+    .describe(
+      'The application whose users log in, and whose ceiling, grants and scopes bound those of each agent. A file has its name.',
+    ),
+});
+
+type Agents = Frozen<z.output<typeof agents>>;
+
 /** As a listed value: that an organization is the default one. No host is called so. */
 export const DEFAULT_HOST = '';
 
@@ -84,6 +110,17 @@ export const organization = defineNoun({
           ),
       },
       describe: 'Faces: older token APIs that Grantable answers in their own format.',
+    }),
+    agents: field(agents.exactOptional(), {
+      effect: 'narrows',
+      // The organization is written before its applications are.
+      mayComeLater: true,
+      names: ({ application: to }: Agents) => [{ kind: 'application', to }],
+      inFile: {
+        toFile: (value: Agents | undefined, _organization: unknown, nameOf: NameOf) =>
+          value && { ...value, application: nameOf(value.application) },
+      },
+      describe: 'Agents: applications that register themselves and ask people for rights.',
     }),
   },
   unique: { name: (noun) => noun.name },

@@ -171,11 +171,12 @@ const permissionsOf = (holder: Holder) =>
 export const permissionsOfCeiling = permissionsOf('ceiling');
 
 /** How nouns that keep permissions have them in an apply file. */
-const inFile = (holder: Holder) => ({
-  schema: permissionsOf(holder).exactOptional(),
+const inFile = (holder: Holder, schema = permissionsOf(holder)) => ({
+  schema: schema.exactOptional(),
   fromFile: ({ said }: { readonly said: Permissions }) => toStored(said),
-  toFile: (stored: StoredPermissions) => fromStored(stored),
+  toFile: (stored: StoredPermissions | undefined) => stored && fromStored(stored),
 });
 
+export const permissionsOfDefault = inFile('ceiling', permissionsOfCeiling);
 export const permissionsOfRole = inFile('role');
 export const permissionsOfConnection = inFile('connection');

@@ -7,7 +7,13 @@
 
 import type { DirectoryView } from '../directory/directory.ts';
 import { isBuiltIn } from '../nouns/built-in.ts';
-import { type Application, type Connection, catalogueOf, type Resource } from '../nouns/index.ts';
+import {
+  type Application,
+  type Connection,
+  catalogueOf,
+  isRegistered,
+  type Resource,
+} from '../nouns/index.ts';
 import { MANAGEMENT_ID } from '../nouns/names.ts';
 import { expandAll, expandGroups, withinCatalogue } from '../permissions/catalogue.ts';
 import { EVERYTHING, intersect, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
@@ -93,11 +99,11 @@ async function findAdministered(
 }
 
 /**
- * The administration is for applications that an owner gave a ceiling for it: not for those that people registered, and not
- * for an organization as a client.
+ * The administration is for applications that an owner gave a ceiling for it: not for registered ones, and not for an
+ * organization as a client.
  */
-function mayAdminister({ owner, registeredThrough, isOrganization }: Application): boolean {
-  return owner === undefined && registeredThrough === undefined && !isOrganization;
+function mayAdminister(application: Application): boolean {
+  return !isRegistered(application) && !application.isOrganization;
 }
 
 /** The ceiling and the scopes of an application. */

@@ -57,6 +57,7 @@ export const file = {
         devicehive: { application: 'shop', plugins: [{ topic: 'news', creator: 'ann' }] },
         fusio: { application: 'shop' },
       },
+      agents: { policy: 'off', application: 'shop' },
       resources: [
         {
           identifier: API,
@@ -84,6 +85,7 @@ export const file = {
           resource: API,
           permissions: rights,
           resources: { [OTHER]: rights },
+          default: rights,
         },
         {
           name: 'job',
@@ -320,6 +322,10 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
       },
       'faces.fusio.activationUrl': { to: 'https://acme.example/activate?{token}' },
       'faces.fusio.passwordResetUrl': { to: 'https://acme.example/reset?{token}' },
+      'agents.policy': { to: 'any' },
+      'agents.hosts': { to: ['agents.example'] },
+      'agents.registration': { to: 'open' },
+      'agents.application': { to: 'job' },
     },
   },
   resource: {
@@ -461,6 +467,7 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
       mayExchange: { to: ['job'] },
       ...permissionsAt('permissions', `permissions for ${API}`),
       ...permissionsAt('resources.*', `permissions for ${OTHER}`),
+      ...permissionsAt('default', 'default'),
     },
   },
   user: {

@@ -337,10 +337,10 @@ test('a role for a resource of another organization takes all of that one', asyn
 /** Rights are read from these fields, or they name other nouns; yet another value of them gives nothing more. */
 const GIVING_NOTHING: Partial<Record<CollectionName, readonly string[]>> = {
   // It is whole whatever they say.
-  organizations: ['faces', 'enabled'],
+  organizations: ['faces', 'agents', 'enabled'],
   resources: ['enabled', 'catalogue', 'tables', 'groups', 'scopes'],
   roles: ['enabled'],
-  applications: ['enabled', 'grants', 'realm', 'resource', 'registeredThrough'],
+  applications: ['enabled', 'grants', 'realm', 'resource', 'registeredThrough', 'agent'],
   users: ['enabled', 'passwordHash', 'pending'],
   connections: ['enabled', 'application', 'expiresAt'],
   datasources: ['enabled', 'organization', 'file', 'server'],

@@ -344,6 +344,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
       resource: own?.identifier,
       permissions: maybe(() => permissionsFor(own ?? {}, 'ceiling')),
       resources: Object.fromEntries(others.map((each) => [each.identifier, permissionsFor(each, 'ceiling')])),
+      default: own && maybe(() => permissionsFor(own, 'ceiling')),
       introspects: isPublic ? undefined : maybe(() => some(identifiers)),
       mayExchange: maybe(() => some(applicationNames)),
     });
@@ -426,6 +427,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
     });
   });
 
+  const agentsSchema = schemas.organization.properties?.agents ?? {};
   const faceSchemas = schemas.organization.properties?.faces?.properties ?? {};
   const faces = Object.fromEntries(
     some(Object.entries(faceSchemas)).map(([name, schema]) => [
@@ -446,6 +448,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
         ...(happens() ? {} : { clientId: undefined, clientSecret: undefined }),
         ...(happens() ? { clientId: unique('itself') } : { clientSecret: undefined }),
         faces: maybe(() => faces),
+        agents: maybe(() => ({ ...entry(agentsSchema, {}), application: pick(applicationNames) })),
         resources,
         roles,
         applications,

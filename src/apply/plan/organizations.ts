@@ -54,6 +54,20 @@ async function planFaces(
   return Object.keys(faces).length === 0 ? undefined : faces;
 }
 
+async function planAgents(
+  plan: Plan,
+  { name, agents }: ApplyOrganization,
+  id: string,
+): Promise<Organization['agents']> {
+  if (!agents) return undefined;
+  const application = await plan.findId('application', id, agents.application);
+  if (application !== undefined) return { ...agents, application };
+  plan.problems.push(
+    `organization ${name}: agents are for the application ${agents.application}, which is not there`,
+  );
+  return undefined;
+}
+
 export async function planOrganization(
   plan: Plan,
   entry: ApplyOrganization,
@@ -67,7 +81,7 @@ export async function planOrganization(
   const foreign = entry.hosts?.filter((host) => !hosts.includes(host)) ?? [];
   for (const host of foreign)
     plan.problems.push(`${name} lists the host ${host}, which GRANTABLE_HOSTS does not`);
-  const given = { id, faces };
+  const given = { id, faces, ...(entry.agents && { agents: await planAgents(plan, entry, id) }) };
   const wanted = await planNoun(plan, 'organizations', name, { entry, before, given });
   return plan.add('organizations', name, before, wanted);
 }
