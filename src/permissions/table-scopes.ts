@@ -1,12 +1,12 @@
 /** Permissions on tables as plain scopes: `<table id>:<action>`, `*:<action>` and `*:admin`. */
-import { ACTIONS, type ActionMask, toActions, toBit } from './actions.ts';
+import { ACTIONS, type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import type { Catalogue } from './catalogue.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { MAX_TABLES } from './json.ts';
 import { createPermissions, EVERYTHING, namedMasks, type Permissions } from './permissions.ts';
 import { ALL_TABLES, requireTableId, toGroup } from './table-ids.ts';
 
-const ADMIN_SCOPE = '*:admin';
+export const ADMIN_SCOPE = '*:admin';
 const MAX_TABLE_SCOPES = MAX_TABLES * ACTIONS.length;
 
 /** The scopes of a parameter, claim or row (RFC 6749 section 3.3); none where it is not a text. */
@@ -115,6 +115,11 @@ function decodeTableId(encoded: string): string {
 export function toTableScopes(permissions: Permissions): string[] {
   if (permissions.isAdmin) return [ADMIN_SCOPE];
   return [...namedMasks(permissions)].flatMap(([table, mask]) =>
-    toActions(mask).map((action) => `${table === ALL_TABLES ? table : encodeURIComponent(table)}:${action}`),
+    toActions(mask).map((action) => toTableScope(table, action)),
   );
+}
+
+/** @param table an id, `@` and the name of a group, or `*`, which percent-encoding leaves as it is */
+export function toTableScope(table: string, action: Action): string {
+  return `${encodeURIComponent(table.toWellFormed())}:${action}`;
 }

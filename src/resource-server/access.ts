@@ -1,77 +1,19 @@
 /**
- * Who may call a route, for all bindings: rules, the token of a request, the answer to a caller who may not, and the
- * metadata of the resource. Every route is private unless it says `access.public()`.
+ * Who may call a route, for all bindings: the token of a request, the answer to a caller who may not, and the metadata of
+ * the resource. Every route is private unless it says `access.public()`.
  */
-import type { Action } from '../permissions/actions.ts';
-import { quoteName } from '../permissions/errors.ts';
+import { scopesOf } from '../permissions/table-scopes.ts';
 import { defined } from '../storage/defined.ts';
-import { AccessError, insufficient } from './errors.ts';
+import { AccessError } from './errors.ts';
+import { demandAll, type Rule, scopesOfRules } from './rules.ts';
+import { requireBasicScopes } from './scopes.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
-
-/** What a route demands, or that it demands nothing. */
-export class Rule<IsPublic extends boolean = boolean> {
-  readonly isPublic: IsPublic;
-  /** @throws AccessError insufficient_scope */
-  readonly check: (token: VerifiedToken) => void;
-  /** What it is about, where that is a right to a table. */
-  readonly right: { readonly table: string; readonly action: Action } | undefined;
-
-  constructor(check: Rule['check'], isPublic = false as IsPublic, right?: Rule['right']) {
-    this.check = check;
-    this.isPublic = isPublic;
-    this.right = right;
-  }
-}
 
 /** What a handler behind these rules is given: a public route may be called without a token. */
 export type TokenUnder<Rules extends readonly Rule[]> = [Rules[number]['isPublic']] extends [false]
   ? VerifiedToken
   : VerifiedToken | undefined;
-
-/** Every client may call the route, also without a token. */
-function isPublic(): Rule<true> {
-  return new Rule(() => undefined, true);
-}
-
-/**
- * For handlers that know only later what they do to which table, as bulk calls do. A right that is limited to some rows or
- * columns is not enough.
- * @throws AccessError insufficient_scope
- */
-export function demand({ permissions, access }: VerifiedToken, table: string, action: Action): void {
-  if (permissions.allows(table, action)) return;
-  const rows = access.limits(table, action).length > 0 ? 'all rows and columns' : 'rows';
-  throw insufficient(table, action, `The token does not allow to ${action} ${rows} of ${quoteName(table)}.`);
-}
-
-/** The same for handlers that apply the limits of the right themselves, with `token.access`. */
-export function demandAny({ access }: VerifiedToken, table: string, action: Action): void {
-  if (access.limits(table, action).length > 0) return;
-  throw insufficient(table, action, `The token does not allow to ${action} rows of ${quoteName(table)}.`);
-}
-
-/** The token must allow the action on all rows and columns of the table. */
-function requireTable(table: string, action: Action): Rule<false> {
-  return new Rule((token) => demand(token, table, action), false, { table, action });
-}
-
-/** The token must allow the action on some rows and columns at least: the handler applies the limits, with `token.access`. */
-function requireAny(table: string, action: Action): Rule<false> {
-  return new Rule((token) => demandAny(token, table, action), false, { table, action });
-}
-
-/** The token must have the scope. */
-function requireScope(scope: string): Rule<false> {
-  return new Rule(({ scopes }) => {
-    if (!scopes.has(scope)) {
-      throw new AccessError('insufficient_scope', `The token does not have the scope ${scope}.`, { scope });
-    }
-  }, false);
-}
-
-/** What a route may say of itself. */
-export const access = { public: isPublic, require: requireTable, requireAny, requireScope } as const;
 
 /** What is looked at of a request. */
 export interface TokenRequest {
@@ -125,7 +67,7 @@ async function authorize(
   const isOpen = rules.length > 0 && rules.every((rule) => rule.isPublic);
   if (isOpen && request.authorization === undefined && !hasQueryToken(request.url)) return undefined;
   const token = await verifier.verify(readToken(request));
-  for (const { check } of rules) check(token);
+  demandAll(token, ...rules);
   return token;
 }
 
@@ -133,7 +75,7 @@ async function authorize(
  * RFC 9728 section 3.1: the well-known part goes between host and path.
  * @returns undefined for an identifier that is not a URL, such as `urn:example:orders`: there is no place for metadata
  */
-function metadataUrl(resource: string): URL | undefined {
+export function metadataUrl(resource: string): URL | undefined {
   const url = URL.parse(resource);
   if (!url || !/^https?:$/.test(url.protocol)) return undefined;
   const path = url.pathname === '/' ? '' : url.pathname;
@@ -161,11 +103,18 @@ export interface AccessAnswer {
 
 export const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' } as const;
 
-/** Quoted strings may hold neither a quote nor a backslash (RFC 6750 section 3). */
-const quote = (text: string): string => `"${text.replaceAll(/["\\]|[^ -~]/g, "'")}"`;
+/** Quoted strings of a challenge may hold neither a quote nor a backslash (RFC 6750 section 3). */
+export const toQuotable = (text: string): string => text.replaceAll(/["\\]|[^ -~]/g, "'");
 
-/** RFC 6750 section 3; RFC 9728 section 5.1. */
-function answerTo({ code, status, message, scope }: AccessError, { resource }: Verifier): AccessAnswer {
+/**
+ * RFC 6750 section 3; RFC 9728 section 5.1.
+ * @param scopes that the operation needs
+ */
+function answerTo(
+  { code, status, message }: AccessError,
+  { resource }: Verifier,
+  scopes: readonly string[],
+): AccessAnswer {
   const url = metadataUrl(resource);
   const metadata = url ? [['resource_metadata', url.href]] : [];
   // Without credentials there is nothing to say of them.
@@ -176,9 +125,10 @@ function answerTo({ code, status, message, scope }: AccessError, { resource }: V
           ['error', code],
           ['error_description', message],
         ];
-  const wanted = scope === undefined ? [] : [['scope', scope]];
+  const isAboutRights = status === 401 || status === 403;
+  const wanted = isAboutRights && scopes.length > 0 ? [['scope', scopes.join(' ')]] : [];
   const parameters = [...said, ...wanted, ...metadata].map(
-    ([name, value]) => `${name}=${quote(value ?? '')}`,
+    ([name, value]) => `${name}="${toQuotable(value ?? '')}"`,
   );
   return {
     status,
@@ -194,27 +144,41 @@ function answerTo({ code, status, message, scope }: AccessError, { resource }: V
 }
 
 export interface ProtectionOptions {
-  /** What the metadata says in `scopes_supported`. */
+  /**
+   * What the metadata says in `scopes_supported`: the scopes that basic use of the resource needs, such as `orders:read`.
+   * Clients ask for these first, and for more when a challenge names it. Without it clients name no scopes at first.
+   */
   readonly scopes?: readonly string[];
 }
 
 /** What the bindings have in common: they read requests and send answers, and the gate decides. */
 export interface Gate {
   /**
+   * @param call what the framework has for the request: a refusal of it names the scopes of these rules
    * @returns the token; undefined where the route is public and none was brought
    * @throws AccessError
    */
-  authorize(rules: readonly Rule[], request: TokenRequest): Promise<VerifiedToken | undefined>;
+  authorize(rules: readonly Rule[], request: TokenRequest, call: object): Promise<VerifiedToken | undefined>;
   /** @returns undefined for errors of other kinds */
-  refusal(error: unknown): AccessAnswer | undefined;
+  refusal(error: unknown, call: object): AccessAnswer | undefined;
   /** @returns undefined for requests that do not ask for the metadata of the resource (RFC 9728) */
   metadata(request: { readonly method: string; readonly path: string }): AccessAnswer | undefined;
 }
 
+/** @throws TypeError for scopes that the metadata must not name */
 export function createGate(verifier: Verifier, { scopes }: ProtectionOptions = {}): Gate {
+  const basic = scopes && requireBasicScopes(scopes);
+  const rulesOf = new WeakMap<object, readonly Rule[]>();
   return {
-    authorize: (rules, request) => authorize(verifier, rules, request),
-    refusal: (error) => (error instanceof AccessError ? answerTo(error, verifier) : undefined),
+    async authorize(rules, request, call) {
+      rulesOf.set(call, rules);
+      return authorize(verifier, rules, request);
+    },
+    refusal(error, call) {
+      if (!(error instanceof AccessError)) return undefined;
+      const needed = [...scopesOfRules(rulesOf.get(call) ?? []), ...scopesOf(error.scope)];
+      return answerTo(error, verifier, [...new Set(needed)]);
+    },
     metadata({ method, path }) {
       const isRead = method === 'GET' || method === 'HEAD';
       if (!isRead || path !== metadataUrl(verifier.resource)?.pathname) return undefined;
@@ -222,7 +186,7 @@ export function createGate(verifier: Verifier, { scopes }: ProtectionOptions = {
         status: 200,
         // Pages of every origin may read it.
         headers: { ...JSON_TYPE, 'access-control-allow-origin': '*' },
-        body: metadataOf(verifier, scopes),
+        body: metadataOf(verifier, basic),
       };
     },
   };

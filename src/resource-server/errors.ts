@@ -1,6 +1,7 @@
 /** Why a request is refused, in the words of RFC 6750 section 3.1 where it has them. */
 import type { Action } from '../permissions/actions.ts';
 import { quoteName } from '../permissions/errors.ts';
+import { toTableScope } from '../permissions/table-scopes.ts';
 
 /** The HTTP status of each. */
 const STATUS = {
@@ -23,7 +24,7 @@ export class AccessError extends Error {
   readonly code: AccessErrorCode;
   /** HTTP. */
   readonly status: number;
-  /** What would have been enough, as a scope (RFC 6750 section 3). */
+  /** All that would have been needed, with blanks between the scopes (RFC 6750 section 3). */
   readonly scope: string | undefined;
 
   /** @param message safe to show to any client; `options.cause` is for the log */
@@ -40,8 +41,7 @@ export const insufficient = (
   table: string,
   action: Action,
   message = `The token does not allow to ${action} these rows or columns of ${quoteName(table)}.`,
-): AccessError =>
-  new AccessError('insufficient_scope', message, { scope: `${encodeURIComponent(table)}:${action}` });
+): AccessError => new AccessError('insufficient_scope', message, { scope: toTableScope(table, action) });
 
 /** The token is not one of ours, not for this resource, or it has ended. */
 export const notActive = (cause?: unknown): AccessError =>

@@ -1,7 +1,8 @@
 /** Express, its application and its routers. */
-import { type AccessAnswer, createGate, type ProtectionOptions, type Rule } from './access.ts';
+import { type AccessAnswer, createGate, type ProtectionOptions } from './access.ts';
 import { type NodeRequest, tokenRequestOf } from './node-request.ts';
 import { type ProtectedRoutes, protectRoutes } from './protected-routes.ts';
+import type { Rule } from './rules.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -43,8 +44,8 @@ export interface ExpressProtection {
 export function createProtection(verifier: Verifier, options: ProtectionOptions = {}): ExpressProtection {
   const gate = createGate(verifier, options);
 
-  const onError: ExpressProtection['onError'] = (error, _request, response, next) => {
-    const refusal = gate.refusal(error);
+  const onError: ExpressProtection['onError'] = (error, request, response, next) => {
+    const refusal = gate.refusal(error, request);
     if (refusal) send(response, refusal);
     else next(error);
   };
@@ -53,7 +54,7 @@ export function createProtection(verifier: Verifier, options: ProtectionOptions 
     (...rules: Rule[]): ExpressMiddleware =>
     async (request, response, next) => {
       try {
-        request.token = await gate.authorize(rules, tokenRequestOf(request));
+        request.token = await gate.authorize(rules, tokenRequestOf(request), request);
       } catch (error) {
         onError(error, request, response, next);
         return;

@@ -1,7 +1,8 @@
 /** Fastify: a plugin that guards every route of the instance that it is registered on, and of all instances below. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { type AccessAnswer, createGate, type ProtectionOptions, Rule } from './access.ts';
+import { type AccessAnswer, createGate, type ProtectionOptions } from './access.ts';
 import { pathOf, tokenRequestOf } from './node-request.ts';
+import { Rule } from './rules.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -29,8 +30,8 @@ export interface FastifyProtection {
 export function createProtection(verifier: Verifier, options: ProtectionOptions = {}): FastifyProtection {
   const gate = createGate(verifier, options);
 
-  const onError: FastifyProtection['onError'] = (error, _request, reply) => {
-    const refusal = gate.refusal(error);
+  const onError: FastifyProtection['onError'] = (error, request, reply) => {
+    const refusal = gate.refusal(error, request);
     if (!refusal) throw error;
     return send(reply, refusal);
   };
@@ -48,6 +49,7 @@ export function createProtection(verifier: Verifier, options: ProtectionOptions 
         request.token = await gate.authorize(
           rulesOf(request.routeOptions.config),
           tokenRequestOf(request.raw),
+          request,
         );
       } catch (error) {
         return onError(error, request, reply);

@@ -3,10 +3,10 @@ import {
   type AccessAnswer,
   createGate,
   type ProtectionOptions,
-  type Rule,
   type TokenRequest,
   type TokenUnder,
 } from './access.ts';
+import type { Rule } from './rules.ts';
 import type { Verifier } from './verifier.ts';
 
 export interface FetchProtection {
@@ -29,10 +29,10 @@ export function createProtection(verifier: Verifier, options: ProtectionOptions 
       (handler, ...rules) =>
       async (request, ...rest) => {
         try {
-          const token = await gate.authorize(rules, tokenRequestOf(request));
+          const token = await gate.authorize(rules, tokenRequestOf(request), request);
           return await handler(request, token as TokenUnder<typeof rules>, ...rest);
         } catch (error) {
-          const refusal = gate.refusal(error);
+          const refusal = gate.refusal(error, request);
           if (!refusal) throw error;
           return toResponse(refusal, request);
         }

@@ -4,12 +4,13 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Action } from '../permissions/actions.ts';
-import { type AccessAnswer, access, createGate, JSON_TYPE, type ProtectionOptions, Rule } from './access.ts';
+import { type AccessAnswer, createGate, JSON_TYPE, type ProtectionOptions } from './access.ts';
 import { AccessError } from './errors.ts';
 import { tokenRequestOf as tokenRequestOfFetch } from './fetch.ts';
 import { pathOf, tokenRequestOf } from './node-request.ts';
 import { findRules, type PathRule, parsePattern } from './path-rules.ts';
 import { foldName, METHOD_OVERRIDES, readRequestPath } from './request-target.ts';
+import { access, Rule } from './rules.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -82,17 +83,18 @@ export function createForwardAuth(
   const gate = createGate(verifier, options);
   const known = rules.map(toPathRule);
 
-  async function decide({ method, target, authorization, headerNames }: Asked): Promise<AccessAnswer> {
+  async function decide(asked: Asked): Promise<AccessAnswer> {
+    const { method, target, authorization, headerNames } = asked;
     try {
       if (method === undefined || target === undefined) return NOT_CONFIGURED;
       const path = readRequestPath(target);
       refuseOverrides(headerNames);
       const found = findRules(known, method, path).flat();
-      const token = await gate.authorize(found, { authorization, url: target });
+      const token = await gate.authorize(found, { authorization, url: target }, asked);
       if (found.length === 0) throw new AccessError('insufficient_scope', 'No rule allows this request.');
       return { status: 200, headers: { ...UNCACHED, ...identify(token, found) }, body: {} };
     } catch (error) {
-      const refusal = gate.refusal(error);
+      const refusal = gate.refusal(error, asked);
       if (!refusal) throw error;
       return options.proxy === 'envoy' ? refusal : forNginx(refusal);
     }
@@ -148,7 +150,7 @@ const NOT_CONFIGURED = failure(
 );
 
 /** A rule that only asks for a token. */
-const PRIVATE = new Rule(() => undefined, false);
+const PRIVATE = new Rule({ isPublic: false, findProblem: () => undefined });
 
 function toPathRule(rule: ForwardRule): PathRule<readonly Rule[]> {
   const { method, path } = rule;

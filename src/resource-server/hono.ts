@@ -1,8 +1,9 @@
 /** Hono, its application and its routers. */
 import type { Context, Env, Handler, Hono, MiddlewareHandler } from 'hono';
-import { createGate, type ProtectionOptions, type Rule, type TokenUnder } from './access.ts';
+import { createGate, type ProtectionOptions, type TokenUnder } from './access.ts';
 import { tokenRequestOf, toResponse } from './fetch.ts';
 import { type ProtectedRoutes, protectRoutes } from './protected-routes.ts';
+import type { Rule } from './rules.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -37,9 +38,10 @@ export function createProtection(verifier: Verifier, options: ProtectionOptions 
     <const Rules extends readonly Rule[]>(...rules: Rules): MiddlewareHandler<TokenEnv<TokenUnder<Rules>>> =>
     async (c, next) => {
       try {
-        c.set('token', (await gate.authorize(rules, tokenRequestOf(c.req.raw))) as TokenUnder<Rules>);
+        const token = await gate.authorize(rules, tokenRequestOf(c.req.raw), c);
+        c.set('token', token as TokenUnder<Rules>);
       } catch (error) {
-        const refusal = gate.refusal(error);
+        const refusal = gate.refusal(error, c);
         if (!refusal) throw error;
         return toResponse(refusal, c.req.raw);
       }
@@ -50,7 +52,7 @@ export function createProtection(verifier: Verifier, options: ProtectionOptions 
     guard,
     protect: (router) => protectRoutes<MiddlewareHandler>(router, guard),
     onError(error, c) {
-      const refusal = gate.refusal(error);
+      const refusal = gate.refusal(error, c);
       if (refusal) return toResponse(refusal, c.req.raw);
       if ('getResponse' in error) {
         const response = (error as { getResponse(): Response }).getResponse();

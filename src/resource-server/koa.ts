@@ -1,7 +1,8 @@
 /** Koa, with any router that registers routes as `@koa/router` does. */
-import { type AccessAnswer, createGate, type ProtectionOptions, type Rule } from './access.ts';
+import { type AccessAnswer, createGate, type ProtectionOptions } from './access.ts';
 import { type NodeRequest, tokenRequestOf } from './node-request.ts';
 import { type ProtectedRoutes, protectRoutes } from './protected-routes.ts';
+import type { Rule } from './rules.ts';
 import type { VerifiedToken } from './verified-token.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -37,10 +38,10 @@ export function createProtection(verifier: Verifier, options: ProtectionOptions 
     (...rules: Rule[]): KoaMiddleware =>
     async (ctx: KoaContext, next) => {
       try {
-        ctx.state.token = await gate.authorize(rules, tokenRequestOf(ctx.req));
+        ctx.state.token = await gate.authorize(rules, tokenRequestOf(ctx.req), ctx);
         await next();
       } catch (error) {
-        const refusal = gate.refusal(error);
+        const refusal = gate.refusal(error, ctx);
         if (!refusal) throw error;
         send(ctx, refusal);
       }

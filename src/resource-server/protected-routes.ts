@@ -1,5 +1,5 @@
 /** Routes of a router that are private unless one of their rules is `access.public()`. */
-import { Rule } from './access.ts';
+import { Rule } from './rules.ts';
 
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'all'] as const;
 

@@ -13,6 +13,7 @@ import {
 } from '../permissions/column-limits.ts';
 import { quoteName } from '../permissions/errors.ts';
 import { createPermissions } from '../permissions/permissions.ts';
+import { toTableScope } from '../permissions/table-scopes.ts';
 import { isAllowed, type RowAccess, readableColumns } from '../permissions/verdicts.ts';
 import type { TokenRights } from './token-rights.ts';
 
@@ -122,7 +123,7 @@ function whyNot(
   return {
     error: 'insufficient_scope',
     error_description: description,
-    scope: `${encodeURIComponent(table)}:${action}`,
+    scope: toTableScope(table, action),
     authorization_details: toAuthorizationDetails(createPermissions([[table, toBit(action)]]), resource),
   };
 }

@@ -11,7 +11,7 @@ import { createProtection as protectFetch } from '../../src/resource-server/fetc
 import { createProtection as protectHono } from '../../src/resource-server/hono.ts';
 import {
   access,
-  demand,
+  demandAll,
   type Rule,
   type VerifiedToken,
   type Verifier,
@@ -35,7 +35,7 @@ const ownRows: Work = (token, query) => {
 };
 
 const bulk: Work = (token, query) => {
-  if (token) demand(token, 'orders', 'delete');
+  if (token) demandAll(token, access.require('orders', 'delete'), access.require('products', 'delete'));
   return sayWho(token, query);
 };
 
@@ -61,7 +61,7 @@ const ROUTES: readonly Route[] = [
   { method: 'get', path: '/scope', rules: [access.requireScope('orders.read')], work: sayWho },
   { method: 'get', path: '/other-scope', rules: [access.requireScope('orders.write')], work: sayWho },
   { method: 'get', path: '/own', rules: [access.requireAny('orders', 'read')], work: ownRows },
-  { method: 'post', path: '/bulk', rules: [], work: bulk },
+  { method: 'post', path: '/bulk', rules: [access.require('orders', 'create')], work: bulk },
 ];
 
 const OPTIONS = { scopes: ['orders.read'] };

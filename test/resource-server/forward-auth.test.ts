@@ -362,7 +362,9 @@ describe('nginx with the configuration of the guide', { skip: nginxMissing() }, 
     const metadata = `${RESOURCE}.well-known/oauth-protected-resource`;
     const none = await send('/orders');
     assert.equal(none.status, 401);
-    assert.deepEqual(none.of('www-authenticate'), [`Bearer resource_metadata="${metadata}"`]);
+    assert.deepEqual(none.of('www-authenticate'), [
+      `Bearer scope="orders:read", resource_metadata="${metadata}"`,
+    ]);
     assert.equal(JSON.parse(none.body).error, 'missing_token');
     const weak = await send('/orders/1', seller, [], 'DELETE');
     assert.equal(weak.status, 403);

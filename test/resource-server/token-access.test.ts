@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Alternative } from '../../src/permissions/limits.ts';
 import { createPermissions, EVERYTHING, NOTHING, type Right } from '../../src/permissions/permissions.ts';
-import { createVerifier, demand, demandAny, access as rules } from '../../src/resource-server/index.ts';
+import {
+  createVerifier,
+  demand,
+  demandAll,
+  demandAny,
+  type Rule,
+  access as rules,
+} from '../../src/resource-server/index.ts';
 import { TokenAccess } from '../../src/resource-server/token-access.ts';
 import type { VerifiedToken } from '../../src/resource-server/verified-token.ts';
 import { limitedPermissions } from '../permissions/arbitraries.ts';
@@ -47,31 +54,42 @@ describe('rules of routes', () => {
       message: 'The token does not allow to read all rows and columns of orders.',
       scope: 'orders:read',
     });
-    assert.throws(() => rules.require('orders', 'read').check(limited), refused);
-    rules.require('orders', 'read').check(tokenWith(['orders', READ]));
+    assert.throws(() => demandAll(limited, rules.require('orders', 'read')), refused);
+    demandAll(tokenWith(['orders', READ]), rules.require('orders', 'read'));
   });
   test('it is enough for one that applies them', () => {
-    rules.requireAny('orders', 'read').check(limited);
+    demandAll(limited, rules.requireAny('orders', 'read'));
     demandAny(tokenWith(['orders', READ]), 'orders', 'read');
-    assert.throws(() => rules.requireAny('orders', 'update').check(limited), refused);
+    assert.throws(() => demandAll(limited, rules.requireAny('orders', 'update')), refused);
     assert.throws(
       () => demandAny(tokenWith(right(READ, undefined, { customer_id: ['x'] })), 'orders', 'read'),
       refused,
     );
+  });
+  test('several that are missing are one refusal with the scopes of all', () => {
+    const steps = [
+      rules.require('public.ü s', 'create'),
+      rules.requireAny('orders', 'read'),
+      rules.requireAny('orders', 'delete'),
+      rules.requireScope('orders.write'),
+    ];
+    assert.throws(() => demandAll(limited, ...steps, ...steps), {
+      ...refused,
+      message: /to create rows of public.*to delete rows of orders\. .*not have the scope orders\.write\./,
+      scope: 'public.%C3%BC%20s:create orders:read orders:delete orders.write',
+    });
+  });
+  test('a scope that no client can ask for is an error of the program', () => {
+    assert.throws(() => rules.requireScope('offline_access'), /does not ask for offline_access/);
+    for (const scope of ['', 'a b', 'a"b', 'ü'])
+      assert.throws(() => rules.requireScope(scope), /not a scope/);
   });
   test('a rule passes for what the permissions of the token allow, and no more', () => {
     fc.assert(
       fc.property(limitedPermissions, (permissions) => {
         const token = { ...tokenWith(), permissions, access: new TokenAccess(permissions, {}) };
         for (const table of ['orders', 'products', 'later']) {
-          const passes = (rule: { check(token: VerifiedToken): void }) => {
-            try {
-              rule.check(token);
-              return true;
-            } catch {
-              return false;
-            }
-          };
+          const passes = (rule: Rule) => rule.findProblem(token) === undefined;
           assert.equal(passes(rules.require(table, 'read')), permissions.allows(table, 'read'));
           assert.equal(passes(rules.requireAny(table, 'read')), permissions.cell(table, 'read').length > 0);
         }
