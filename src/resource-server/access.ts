@@ -37,7 +37,7 @@ function isTwoTokens(authorization: string): boolean {
 }
 
 /** RFC 6750 section 2.1, and no other way to bring one. @throws AccessError missing_token, invalid_request */
-function readToken({ authorization, url }: TokenRequest): string {
+export function readToken({ authorization, url }: TokenRequest): string {
   if (hasQueryToken(url)) {
     throw new AccessError('invalid_request', 'Send the token in the Authorization header, not in the query.');
   }

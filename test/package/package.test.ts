@@ -27,8 +27,12 @@ const OWN = Object.entries(packages).flatMap(([path, { dev }]) =>
   path !== '' && !dev && path.split('node_modules/').length === 2 ? [path] : [],
 );
 
-/** Frameworks that a program installs itself, for the binding of the name. */
-const FRAMEWORKS = ['fastify', 'hono'];
+/** What a program installs itself, for the binding of the name. */
+const FRAMEWORKS: Readonly<Record<string, string>> = {
+  fastify: 'fastify',
+  hono: 'hono',
+  mcp: '@modelcontextprotocol/server',
+};
 
 /** Folders of the packages of these names and of all that they need. */
 function withDependencies(names: readonly string[], found = new Set<string>()): Set<string> {
@@ -97,9 +101,9 @@ describe('the package', () => {
 
   test('its declarations compile with its own dependencies', async () => {
     const { exports } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'));
-    const isBinding = (name: string) => FRAMEWORKS.includes(basename(name));
+    const isBinding = (name: string) => Object.hasOwn(FRAMEWORKS, basename(name));
     assert.equal(await compile(Object.keys(exports).filter((name) => !isBinding(name))), '');
-    await link(withDependencies(FRAMEWORKS));
+    await link(withDependencies(Object.values(FRAMEWORKS)));
     assert.equal(await compile(Object.keys(exports).filter(isBinding)), '');
   });
 
@@ -109,7 +113,7 @@ describe('the package', () => {
     skip: !isLong && 'GRANTABLE_TEST_LONG is not set',
   }, async () => {
     const npx = ['npx', '--yes', `--package=typescript@${OLDER}`, '--', 'tsc'] as const;
-    await link(withDependencies(FRAMEWORKS));
+    await link(withDependencies(Object.values(FRAMEWORKS)));
     assert.equal(await compile(['./client', './admin', './resource-server'], npx), '');
   });
 
