@@ -22,6 +22,7 @@ import { createRecordRefused } from '../clients/refused-requests.ts';
 import { createSecretUses } from '../clients/secret-uses.ts';
 import { createApplicationSecrets } from '../clients/secrets.ts';
 import type { Config } from '../config/load.ts';
+import { options } from '../config/options.ts';
 import { createConnections } from '../connections/connections.ts';
 import { createExchangeLimit } from '../connections/exchange-limit.ts';
 import { createConnectionUses } from '../connections/uses.ts';
@@ -42,6 +43,7 @@ import { fittingSigningMode } from '../keys/signatures.ts';
 import { loadSigningKeys } from '../keys/signing-keys.ts';
 import { createJwtVerifier } from '../keys/verify-jwt.ts';
 import { MANAGEMENT_ID } from '../nouns/names.ts';
+import { createTargets } from '../outgoing/targets.ts';
 import { createNodeMarks } from '../registry/node-marks.ts';
 import { createRefreshJwts } from '../registry/refresh-jwt.ts';
 import { createRegistry } from '../registry/registry.ts';
@@ -55,7 +57,6 @@ import { createPresentedTokens } from '../tokens/identify.ts';
 import { createRememberedConsents } from '../tokens/remembered-consents.ts';
 import { createEvents, withEvents } from '../webhooks/events.ts';
 import { createWebhookSecrets } from '../webhooks/secrets.ts';
-import { createTargets } from '../webhooks/targets.ts';
 import { connectorKinds } from './open-datasources.ts';
 import { openStorage } from './open-storage.ts';
 
@@ -175,7 +176,8 @@ function createDatabases(opened: Opened & ReturnType<typeof createAccounts>) {
     hashCosts: config.hashCosts,
     markKeys: opened.markKeys,
   });
-  return { credentials, datasources, databaseLogins, webhookTargets: createTargets(config.webhookHosts) };
+  const webhookTargets = createTargets({ listed: config.webhookHosts, option: options.webhookHosts.name });
+  return { credentials, datasources, databaseLogins, webhookTargets };
 }
 
 type Known = Opened & ReturnType<typeof createAccounts> & ReturnType<typeof createDatabases>;

@@ -1,7 +1,7 @@
 /** One attempt: a POST to a receiver, and what it answers. */
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { TargetRefused, type Targets } from './targets.ts';
+import { TargetRefused, type Targets } from '../outgoing/targets.ts';
 
 export interface Answered {
   /** Absent: there was no answer. */

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
+import { createTargets, type Resolve } from '../../src/outgoing/targets.ts';
 import { createPost, parseRetryAfter } from '../../src/webhooks/post.ts';
-import { createTargets, type Resolve } from '../../src/webhooks/targets.ts';
 import { startReceiver } from './receiver.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 
 function createSender(listed: readonly string[], resolve?: Resolve) {
-  const targets = createTargets(listed, resolve);
+  const targets = createTargets({ listed, option: 'GRANTABLE_WEBHOOK_HOSTS', ...(resolve && { resolve }) });
   return createPost({ targets, timeoutMs: 2_000, now: () => NOW });
 }
 

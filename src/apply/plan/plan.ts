@@ -20,10 +20,10 @@ import {
 } from '../../nouns/index.ts';
 import type { ManagedBy, Referred } from '../../nouns/noun.ts';
 import { referenceTo } from '../../nouns/references.ts';
+import type { Targets } from '../../outgoing/targets.ts';
 import { Conflict, type DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { WebhookSecrets } from '../../webhooks/secrets.ts';
-import type { Targets } from '../../webhooks/targets.ts';
 
 /** What applying works with. */
 export interface ApplyDeps {

@@ -1,7 +1,7 @@
 /**
- * Where webhooks may be sent. Who may change a webhook decides what this server connects to, so addresses of private
- * networks are out of reach unless the server's operator lists the host. The address that was checked is the one that is
- * connected to.
+ * Where this server connects to for others, such as the receiver of a webhook. Who names the URL decides where that is, so
+ * addresses of private networks are out of reach unless the server's operator lists the host. The address that was checked
+ * is the one that is connected to.
  */
 import { lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
@@ -34,8 +34,15 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'https:': '443', 'http
 /** An address is in brackets in URLs only. */
 const bare = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
 
-/** @param listed hosts, each with or without a port, that may be private, and reached without TLS on this machine */
-export function createTargets(listed: readonly string[], resolve: Resolve = lookup as Resolve): Targets {
+export interface TargetsDeps {
+  /** Hosts, each with or without a port, that may be private, and reached without TLS on this machine. */
+  readonly listed: readonly string[];
+  /** The option that lists them, for the sentence of a refusal. */
+  readonly option: string;
+  readonly resolve?: Resolve;
+}
+
+export function createTargets({ listed, option, resolve = lookup as Resolve }: TargetsDeps): Targets {
   const hosts = new Set(listed);
 
   function isListed({ hostname, port, protocol }: URL): boolean {
@@ -43,7 +50,7 @@ export function createTargets(listed: readonly string[], resolve: Resolve = look
   }
 
   const notPermitted = (host: string): string =>
-    `has the host ${host}, which is not at a public address, and GRANTABLE_WEBHOOK_HOSTS does not list it`;
+    `has the host ${host}, which is not at a public address, and ${option} does not list it`;
 
   return {
     findProblem(url) {

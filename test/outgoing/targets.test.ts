@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createTargets, type Resolve, type Targets } from '../../src/webhooks/targets.ts';
+import { createTargets, type Resolve, type Targets } from '../../src/outgoing/targets.ts';
+
+const targetsOf = (listed: readonly string[], resolve?: Resolve): Targets =>
+  createTargets({ listed, option: 'GRANTABLE_SOME_HOSTS', ...(resolve && { resolve }) });
 
 /** Names with the addresses that they have. */
 const resolving =
@@ -25,10 +28,11 @@ function lookUp(targets: Targets, url: string): Promise<readonly string[]> {
   });
 }
 
-const REFUSED = /has the host \S+, which is not at a public address, and GRANTABLE_WEBHOOK_HOSTS/;
+const REFUSED =
+  /has the host \S+, which is not at a public address, and GRANTABLE_SOME_HOSTS does not list it/;
 
 test('DO-10 URLs with private addresses are refused, however they are written', () => {
-  const { findProblem } = createTargets([]);
+  const { findProblem } = targetsOf([]);
   const private_ = [
     ...['127.0.0.1', '127.1', '2130706433', '0x7f000001', '0177.0.0.1', '0.0.0.0', '10.1.2.3', '172.16.0.1'],
     ...['192.168.1.1', '100.64.0.1', '169.254.169.254', '192.0.0.192', '224.0.0.1', '255.255.255.255'],
@@ -51,20 +55,20 @@ test('DO-10 URLs with private addresses are refused, however they are written', 
 });
 
 test('plain http is refused but for a listed host', () => {
-  const { findProblem } = createTargets(['localhost:4000']);
+  const { findProblem } = targetsOf(['localhost:4000']);
   assert.equal(findProblem(new URL('http://localhost:4000/in')), undefined);
   assert.equal(findProblem(new URL('http://localhost:4001/in')), 'is not an https URL');
 });
 
 test('a host is listed with any port or with one', () => {
-  const { findProblem } = createTargets(['10.0.0.1', '10.0.0.2:8443', '10.0.0.3:443']);
+  const { findProblem } = targetsOf(['10.0.0.1', '10.0.0.2:8443', '10.0.0.3:443']);
   for (const url of ['https://10.0.0.1:1/', 'https://10.0.0.2:8443/', 'https://10.0.0.3/'])
     assert.equal(findProblem(new URL(url)), undefined, url);
   assert.match(findProblem(new URL('https://10.0.0.2/')) ?? '', REFUSED);
 });
 
 test('a name with one private address among its addresses is refused', async () => {
-  const targets = createTargets(
+  const targets = targetsOf(
     [],
     resolving({
       'good.example': ['93.184.215.14', '2606:2800:21f:cb07::1'],
@@ -83,7 +87,7 @@ test('a name with one private address among its addresses is refused', async () 
 
 test('a name that rebinds after it was checked is refused at its next connection', async () => {
   const names = { 'rebinds.example': ['93.184.215.14'] };
-  const targets = createTargets([], resolving(names));
+  const targets = targetsOf([], resolving(names));
   assert.deepEqual(await lookUp(targets, 'https://rebinds.example/'), ['93.184.215.14']);
   names['rebinds.example'] = ['169.254.169.254'];
   await assert.rejects(lookUp(targets, 'https://rebinds.example/'), REFUSED);
