@@ -1,8 +1,17 @@
 /**
  * Metadata documents of agents: fetching them, and keeping what they say in the store, where all processes find it. What
  * an agent may do, and whether an organization lets it in at all, is decided elsewhere.
+ *
+ * A stranger names the URL. So each fetch is counted, failures are remembered here in bounded memory and never in the store,
+ * and what is stored expires.
  */
-import type { AgentFacts } from './document.ts';
+import { hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { MetadataRejected, Unavailable } from '../errors/domain.ts';
+import { FetchFailed, type GetJson } from '../outgoing/get-json.ts';
+import type { ArtifactStore } from '../storage/contract.ts';
+import { findClientIdUrlProblem } from './client-id.ts';
+import { type AgentFacts, parseDocument, parseKeys } from './document.ts';
 
 export interface Documents {
   /** Never fetches. @returns undefined: its document was not fetched lately */
@@ -10,7 +19,147 @@ export interface Documents {
   /**
    * What its document says, fetched if what is known is not fresh.
    * @param address of the person's browser, which the fetch is counted for
-   * @throws MetadataRejected with a sentence for the developer of the agent, TooManyAttempts
+   * @throws MetadataRejected with a sentence for the developer of the agent, TooManyAttempts, Unavailable
    */
   resolve(clientId: string, address: string): Promise<AgentFacts>;
+}
+
+export interface DocumentsDeps {
+  readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert'>;
+  readonly getJson: GetJson;
+  /** Takes one fetch. @param host absent: of a document that was good lately @throws TooManyAttempts */
+  readonly limit: (address: string, host?: string) => Promise<void>;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** For the document and its keys together; shorter in tests with servers that do not answer. */
+  readonly timeoutMs?: number;
+}
+
+/** Bytes of a document, and of a key set (section 8.7 of the draft). */
+export const MAX_DOCUMENT = 5_120;
+
+const TIMEOUT_MS = 3_000;
+
+const MODEL = 'AgentDocument';
+
+/** Seconds that a document is fresh: as its headers say within these bounds. */
+const FRESH = { least: 60, most: 3_600, usual: 300 };
+/** Milliseconds that a document can be found after that: a login that began with it goes on with it. */
+const FOUND_LATER = 3_600_000;
+
+const FAILURE_REMEMBERED = 60_000;
+const MOST_FAILURES = 1_000;
+/** At the same time, in one process. */
+const MOST_FETCHES = 100;
+
+/** What the store keeps. */
+type Kept = {
+  readonly facts: AgentFacts;
+  /** Milliseconds. */
+  readonly freshUntil: number;
+};
+
+interface Failure {
+  readonly description: string;
+  readonly error: MetadataRejected['error'];
+  readonly reason: string | undefined;
+  readonly until: number;
+}
+
+const keyOf = (clientId: string): Buffer => hash('sha256', clientId, 'buffer');
+
+function boundFreshness(seconds: number = FRESH.usual): number {
+  return Math.min(Math.max(seconds, FRESH.least), FRESH.most);
+}
+
+export function createDocuments(deps: DocumentsDeps): Documents {
+  const { artifacts, getJson, limit, now, timeoutMs = TIMEOUT_MS } = deps;
+  const failures = new LRUCache<string, Failure>({ max: MOST_FAILURES });
+  const fetches = new Map<string, Promise<AgentFacts>>();
+
+  async function read(clientId: string): Promise<Kept | undefined> {
+    const artifact = await artifacts.find(MODEL, keyOf(clientId), now());
+    return artifact?.payload as Kept | undefined;
+  }
+
+  /** A clock that was set back does not make a document fresh for longer. */
+  function isFresh({ freshUntil }: Kept): boolean {
+    return freshUntil > now() && freshUntil <= now() + FRESH.most * 1000;
+  }
+
+  /** @throws MetadataRejected, FetchFailed */
+  async function fetchKept(clientId: string): Promise<Kept> {
+    const signal = AbortSignal.timeout(timeoutMs);
+    const document = await getJson(clientId, signal);
+    const facts = parseDocument(clientId, document.json);
+    const keys = facts.jwksUri === undefined ? undefined : await getJson(facts.jwksUri, signal);
+    const seconds = [document, ...(keys ? [keys] : [])].map((each) => boundFreshness(each.freshSeconds));
+    return {
+      facts: keys ? { ...facts, jwks: parseKeys(keys.json, 'The key set at jwks_uri') } : facts,
+      freshUntil: now() + Math.min(...seconds) * 1000,
+    };
+  }
+
+  function toRejected(error: unknown): unknown {
+    return error instanceof FetchFailed
+      ? new MetadataRejected(error.message, error.reason === undefined ? {} : { reason: error.reason })
+      : error;
+  }
+
+  function remember(clientId: string, { told: description, error, reason }: MetadataRejected): void {
+    failures.set(clientId, { description, error, reason, until: now() + FAILURE_REMEMBERED });
+  }
+
+  function requireNoFailure(clientId: string): void {
+    const failure = failures.get(clientId);
+    if (!failure) return;
+    const { description, error, reason, until } = failure;
+    if (until > now() && until <= now() + FAILURE_REMEMBERED)
+      throw new MetadataRejected(description, { error, ...(reason !== undefined && { reason }) });
+    failures.delete(clientId);
+  }
+
+  async function fetchAndKeep(clientId: string): Promise<AgentFacts> {
+    try {
+      const kept = await fetchKept(clientId);
+      await artifacts.upsert(MODEL, keyOf(clientId), {
+        payload: kept,
+        expiresAt: kept.freshUntil + FOUND_LATER,
+      });
+      return kept.facts;
+    } catch (failure) {
+      const error = toRejected(failure);
+      if (error instanceof MetadataRejected) remember(clientId, error);
+      throw error;
+    } finally {
+      fetches.delete(clientId);
+    }
+  }
+
+  /** @throws Unavailable */
+  function begin(clientId: string): Promise<AgentFacts> {
+    if (fetches.size >= MOST_FETCHES)
+      throw new Unavailable(1, { reason: 'too many metadata documents are being fetched' });
+    const fetched = fetchAndKeep(clientId);
+    fetches.set(clientId, fetched);
+    return fetched;
+  }
+
+  return {
+    async find(clientId) {
+      return (await read(clientId))?.facts;
+    },
+    async resolve(clientId, address) {
+      const problem = findClientIdUrlProblem(clientId);
+      if (problem !== undefined) throw new MetadataRejected(`The client_id ${problem}.`);
+      const kept = await read(clientId);
+      if (kept && isFresh(kept)) return kept.facts;
+      requireNoFailure(clientId);
+      const running = fetches.get(clientId);
+      if (running) return running;
+      await limit(address, kept ? undefined : new URL(clientId).hostname);
+      // Another request may have begun meanwhile.
+      return fetches.get(clientId) ?? begin(clientId);
+    },
+  };
 }

@@ -29,6 +29,8 @@ export interface Config {
   readonly datasourceHosts: readonly string[];
   /** Hosts, each with or without a port, that webhooks may be sent to although they are private. */
   readonly webhookHosts: readonly string[];
+  /** The same for what agents name: their metadata documents and keys. */
+  readonly agentHosts: readonly string[];
   /** Absent: mails are files, and in production no mails are sent. */
   readonly smtp?: { readonly server: SmtpServer; readonly from: string };
   /** Paths below which faces are served instead of at the root, by their names. */

@@ -122,7 +122,12 @@ function absolute(place: StoragePlace, cwd: string): StoragePlace {
 function draftConfig(values: Values, { cwd, production, given, report }: DraftDeps): Partial<Config> {
   const { masterKey: _key, masterKeyFile: _file, smtpUrl: _url, mailFrom: _from, ...others } = values;
   const { accountLimit: account, addressLimit: address, clientLimit: client, ...furtherLimits } = others;
-  const { registrationLimit: registration, authorizationLimit: authorization, ...rest } = furtherLimits;
+  const {
+    registrationLimit: registration,
+    authorizationLimit: authorization,
+    agentLimit: agentDocument,
+    ...rest
+  } = furtherLimits;
   const { exchangeLimit: exchange, administrationLimit: administration, ...further } = rest;
   const { accessTokenTtl: accessToken, loginTtl: login, ...asTheyAre } = further;
   const dataDir = values.dataDir && resolve(cwd, values.dataDir);
@@ -139,12 +144,22 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     hosts: given(options.hosts) ? values.hosts : [],
     datasourceHosts: given(options.datasourceHosts) ? values.datasourceHosts : [],
     webhookHosts: given(options.webhookHosts) ? values.webhookHosts : [],
+    agentHosts: given(options.agentHosts) ? values.agentHosts : [],
     trustedProxies: proxies && createTrustedProxies(proxies),
     smtp: findSmtp(values, { given, report }),
     facePrefixes: given(options.facePrefixes) ? values.facePrefixes : {},
     applyFile: values.applyFile && resolve(cwd, values.applyFile),
     demo: given(options.demo) ? values.demo : !production,
-    throttle: { account, address, client, registration, authorization, exchange, administration },
+    throttle: {
+      account,
+      address,
+      client,
+      registration,
+      authorization,
+      agentDocument,
+      exchange,
+      administration,
+    },
     ttl: { accessToken, login },
   };
   return Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined));

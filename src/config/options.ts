@@ -143,6 +143,14 @@ export const options = {
       'Hosts with private addresses that webhooks may be sent to, such as `hooks.internal,10.1.0.7:8443`. A webhook decides where this server connects to, so Grantable refuses to send to machines of its own network unless they are listed here. Without TLS it sends only to a listed host that is this machine, such as `localhost:4000`.',
     parse: list((entry) => (isHostAndPort(entry) ? undefined : 'is not a host name in lower case')),
   },
+  agentHosts: {
+    name: 'GRANTABLE_AGENT_HOSTS',
+    type: 'host names and IP addresses separated by commas, each with or without a port, in lower case',
+    without: 'only host names with addresses of the public Internet',
+    meaning:
+      'Hosts with private addresses from which Grantable may fetch metadata documents of agents and public keys, such as `agents.internal,10.1.0.7:8443`. A stranger names the URL of a document, so Grantable refuses to connect to machines of its own network, and to IP addresses instead of names, unless they are listed here. Each needs TLS; `NODE_EXTRA_CA_CERTS` names the certificates of a private authority.',
+    parse: list((entry) => (isHostAndPort(entry) ? undefined : 'is not a host name in lower case')),
+  },
   dataDir: {
     name: 'GRANTABLE_DATA_DIR',
     ...path('the path of a folder'),
@@ -324,6 +332,12 @@ export const options = {
     ...limit('120/1m'),
     meaning:
       'How many authorization and logout requests one IP address may send before further ones get 429. All addresses of an IPv6 /48 together have ten times as many; the same holds for registrations.',
+  },
+  agentLimit: {
+    name: 'GRANTABLE_AGENT_LIMIT',
+    ...limit('30/10m'),
+    meaning:
+      'How many metadata documents of agents Grantable fetches for the browsers at one IP address before it answers further requests for agents that it does not know with 429. All addresses of an IPv6 /48 together have ten times as many.',
   },
   administrationLimit: {
     name: 'GRANTABLE_ADMINISTRATION_LIMIT',

@@ -34,6 +34,8 @@ export interface ThrottleLimits {
   readonly registration: Limit;
   /** Authorization and logout requests from one address. */
   readonly authorization: Limit;
+  /** Metadata documents of agents that are fetched for one address. */
+  readonly agentDocument: Limit;
 }
 
 /** Seconds of the delays of an account. */
@@ -73,6 +75,13 @@ export interface Throttle extends GuessLimits {
   registration(address: string): Promise<void>;
   /** Takes one authorization or logout request; each makes the store keep a row. @throws TooManyAttempts */
   authorizationRequest(address: string): Promise<void>;
+  /**
+   * Takes one fetch of a metadata document from the address that asks for it, and one from the host that has it, so that
+   * strangers cannot make this server flood another.
+   * @param host absent: a document that was good lately, which others must not be able to keep from being fetched again
+   * @throws TooManyAttempts
+   */
+  agentDocument(address: string, host?: string): Promise<void>;
   /** Takes one change that a person makes of what is theirs. @param user the id @throws TooManyAttempts */
   ownChange(user: string): Promise<void>;
   /**
@@ -119,6 +128,9 @@ export interface ThrottleDeps {
  * audit stay below 2 GB for a person who never stops.
  */
 const OWN_CHANGES: Limit = { points: 300, seconds: 3_600 };
+
+/** Fetches of new metadata documents from one host, for all addresses together. */
+const DOCUMENTS_OF_HOST: Limit = { points: 60, seconds: 600 };
 
 /** Of one organization: more than a person makes by hand. */
 const DATASOURCE_TESTS: Limit = { points: 10, seconds: 60 };
@@ -198,6 +210,8 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   });
   const registrations = ofAddress('registration', limits.registration);
   const authorizations = ofAddress('authorization', limits.authorization);
+  const agentDocuments = ofAddress('agent', limits.agentDocument);
+  const documentHosts = limiter('agent host', DOCUMENTS_OF_HOST);
   const ownChanges = limiter('own', OWN_CHANGES);
   const datasourceTests = limiter('datasource test', DATASOURCE_TESTS);
   const mails = limiter('mail', MAILS);
@@ -341,6 +355,11 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
       takeOfAddress(registrations, address, 'too many registrations from this address'),
     authorizationRequest: (address) =>
       takeOfAddress(authorizations, address, 'too many authorization requests from this address'),
+    async agentDocument(address, host) {
+      await takeOfAddress(agentDocuments, address, 'too many metadata documents for this address');
+      if (host !== undefined)
+        await takePoint(documentHosts, host, 'too many metadata documents of this host');
+    },
     ownChange: (user) => takePoint(ownChanges, user, 'too many changes of this person'),
     datasourceTest: (whose) =>
       takePoint(datasourceTests, whose, 'too many tests of datasources of this organization'),

@@ -10,6 +10,8 @@ import { isPrivate } from '../nouns/private-addresses.ts';
 export interface Targets {
   /** What is wrong with a URL, as the end of a sentence, as far as it can be said without looking its name up. */
   findProblem(url: URL): string | undefined;
+  /** Whether the operator lists the host. */
+  isListed(url: URL): boolean;
   /** For one connection to the URL: gives addresses only if all that the name has are permitted. */
   lookupFor(url: URL): LookupFunction;
 }
@@ -39,10 +41,17 @@ export interface TargetsDeps {
   readonly listed: readonly string[];
   /** The option that lists them, for the sentence of a refusal. */
   readonly option: string;
+  /** Of listed hosts; of all, if `resolveOthers` is left out. */
   readonly resolve?: Resolve;
+  readonly resolveOthers?: Resolve;
 }
 
-export function createTargets({ listed, option, resolve = lookup as Resolve }: TargetsDeps): Targets {
+export function createTargets({
+  listed,
+  option,
+  resolve = lookup as Resolve,
+  resolveOthers = resolve,
+}: TargetsDeps): Targets {
   const hosts = new Set(listed);
 
   function isListed({ hostname, port, protocol }: URL): boolean {
@@ -53,6 +62,7 @@ export function createTargets({ listed, option, resolve = lookup as Resolve }: T
     `has the host ${host}, which is not at a public address, and ${option} does not list it`;
 
   return {
+    isListed,
     findProblem(url) {
       if (isListed(url)) return undefined;
       if (url.protocol !== 'https:') return 'is not an https URL';
@@ -62,7 +72,8 @@ export function createTargets({ listed, option, resolve = lookup as Resolve }: T
     lookupFor(url) {
       const mayBePrivate = isListed(url);
       return (hostname, options, callback) => {
-        resolve(hostname, { all: true }, (error, addresses) => {
+        const find = mayBePrivate ? resolve : resolveOthers;
+        find(hostname, { all: true }, (error, addresses) => {
           if (error) return callback(error as NodeJS.ErrnoException, '');
           const [first] = addresses;
           const isPermitted = mayBePrivate || addresses.every(({ address }) => !isPrivate(address));

@@ -13,6 +13,7 @@ import { createHashQueue } from '../accounts/hash-queue.ts';
 import { createOneTimeTokens } from '../accounts/one-time-tokens.ts';
 import { createPasswords } from '../accounts/passwords.ts';
 import { createWebhookOperations } from '../admin/webhooks.ts';
+import { createDocuments, MAX_DOCUMENT } from '../agents/documents.ts';
 import type { Apply } from '../apply/apply.ts';
 import { createChanges } from '../changes/changes.ts';
 import { createRecorded } from '../changes/recorded.ts';
@@ -43,6 +44,8 @@ import { fittingSigningMode } from '../keys/signatures.ts';
 import { loadSigningKeys } from '../keys/signing-keys.ts';
 import { createJwtVerifier } from '../keys/verify-jwt.ts';
 import { MANAGEMENT_ID } from '../nouns/names.ts';
+import { createGetJson } from '../outgoing/get-json.ts';
+import { createResolveInDns } from '../outgoing/resolve-in-dns.ts';
 import { createTargets } from '../outgoing/targets.ts';
 import { createNodeMarks } from '../registry/node-marks.ts';
 import { createRefreshJwts } from '../registry/refresh-jwt.ts';
@@ -180,7 +183,30 @@ function createDatabases(opened: Opened & ReturnType<typeof createAccounts>) {
   return { credentials, datasources, databaseLogins, webhookTargets };
 }
 
-type Known = Opened & ReturnType<typeof createAccounts> & ReturnType<typeof createDatabases>;
+/** Milliseconds: a part of the time that a document may take. */
+const NAME_SERVER_MS = 2_000;
+
+/** What agents say about themselves, at URLs that strangers name. */
+function createAgentDocuments({
+  config,
+  artifacts,
+  throttle,
+  now,
+}: Opened & ReturnType<typeof createAccounts>) {
+  const agentTargets = createTargets({
+    listed: config.agentHosts,
+    option: options.agentHosts.name,
+    resolveOthers: createResolveInDns({ timeoutMs: NAME_SERVER_MS }),
+  });
+  const getJson = createGetJson({ targets: agentTargets, maxBytes: MAX_DOCUMENT, now });
+  const limit = throttle.agentDocument;
+  return { agentTargets, agentDocuments: createDocuments({ artifacts, getJson, limit, now }) };
+}
+
+type Known = Opened &
+  ReturnType<typeof createAccounts> &
+  ReturnType<typeof createDatabases> &
+  ReturnType<typeof createAgentDocuments>;
 
 /** What was given out, and whether it is still good. */
 function createRegistryParts(known: Known) {
@@ -262,7 +288,7 @@ async function putTogether(config: Config, storage: Storage, now: Now, keptBytes
   const stored = openStore(config, storage, now);
   const opened = { ...stored, keptBytes, ...(await openKeys(stored)) };
   const accounts = { ...opened, ...createAccounts(opened) };
-  const known = { ...accounts, ...createDatabases(accounts) };
+  const known = { ...accounts, ...createDatabases(accounts), ...createAgentDocuments(accounts) };
   const registered = { ...known, ...createRegistryParts(known) };
   const { directory, signingKeys, datasources, refusals, secretUses, longestLifetime } = registered;
   async function close(): Promise<void> {

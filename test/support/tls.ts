@@ -11,8 +11,11 @@ export interface Certificate {
   readonly pem: string;
 }
 
-/** For `localhost` and 127.0.0.1. */
-export async function makeCertificate(folder: string): Promise<Certificate> {
+/** @param names what the certificate is for, as OpenSSL writes it */
+export async function makeCertificate(
+  folder: string,
+  names: readonly string[] = ['DNS:localhost', 'IP:127.0.0.1'],
+): Promise<Certificate> {
   const [keyFile, certFile] = [join(folder, 'server.key'), join(folder, 'server.crt')];
   execFileSync(
     'openssl',
@@ -28,7 +31,7 @@ export async function makeCertificate(folder: string): Promise<Certificate> {
         '-days',
         '2',
       ],
-      ...['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'],
+      ...['-subj', '/CN=localhost', '-addext', `subjectAltName=${names.join(',')}`],
       ...['-keyout', keyFile, '-out', certFile],
     ],
     { stdio: 'ignore' },
