@@ -2,7 +2,7 @@
 import type { Configuration, FindAccount, interactionPolicy, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import { CLAIMS_BY_SCOPE, userClaims } from '../accounts/user-claims.ts';
-import { ASSERTION_TOLERANCE } from '../clients/assertions.ts';
+import { ASSERTION_TOLERANCE } from '../clients/signed-assertions.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { AUTH_METHODS } from '../nouns/index.ts';
 import { isOpenIdScope, OPENID_SCOPES } from '../nouns/openid-scopes.ts';
