@@ -93,6 +93,15 @@ function inPeople<T extends Person>(
   return [
     ...findRepeated(people, (person) => within(person, findableUsername(person.username)), 'username'),
     ...findRepeated(people, (person) => within(person, person.email && findableEmail(person.email)), 'email'),
+    ...findRepeated(
+      people.flatMap(([path, person]) => {
+        const identities = 'identities' in person ? person.identities : undefined;
+        return placed([...path, 'identities'], identities).map(
+          ([at, { issuer, subject }]) => [at, { person, name: `${issuer} ${subject}` }] as const,
+        );
+      }),
+      ({ person, name }) => within(person, name),
+    ),
     ...people.flatMap(([path, person]) => inPassword([path, person], leastLength(person))),
   ];
 }

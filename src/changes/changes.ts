@@ -38,6 +38,7 @@ import type { Recorded } from './recorded.ts';
 import { BrokenReference, findBrokenReferences } from './references.ts';
 import { removeContents, requireEmpty, requireUnused } from './removal.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
+import { findWithdrawn } from './withdrawn.ts';
 
 /** Tokens, ceilings and other nouns name it by this: what has another value is another noun. */
 export class FixedField extends DomainError {}
@@ -230,12 +231,19 @@ function createNounChanges<C extends CollectionName>(
     for (const id of ids) await registry.mark(secretNode(id), mark, scope);
   }
 
+  /** Trust that comes back later makes new tokens and brings back none. */
+  async function endMadeSoFar(nodes: readonly string[], scope: NodeScope): Promise<void> {
+    const at = now();
+    for (const node of nodes) await registry.mark(node, { revokedAt: at, restoredAt: at }, scope);
+  }
+
   async function replace(before: Nouns[C], wanted: Nouns[C], author: Author): Promise<Nouns[C]> {
     const after = withManager(wanted, managerOf(before, author));
     const effect = effectOf(collection, before, after, faceRules);
     const secrets =
       collection === 'applications' ? secretChanges(before as Application, after as Application) : undefined;
     const removed = secrets?.removed.map(({ id }) => id) ?? [];
+    const withdrawn = findWithdrawn(collection, before, after);
     const scope = scopeOf(collection, before);
     const details = { effect, fields: describeChange(before, after), ...defined({ secrets }) };
     const expected = () => expectReplacement(collection, before, after);
@@ -243,7 +251,9 @@ function createNounChanges<C extends CollectionName>(
       const at = now();
       // If the change fails, the secret goes on, and only what was made with it so far has ended.
       await endSecrets(removed, { revokedAt: at, restoredAt: at }, scope);
+      await endMadeSoFar(withdrawn, scope);
       const stored = await marked(before, effect, () => nouns.replace(after));
+      await endMadeSoFar(withdrawn, scope);
       await endSecrets(removed, { revokedAt: Math.max(now(), at + 1) }, scope);
       return stored;
     });

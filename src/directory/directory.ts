@@ -18,6 +18,7 @@ import {
   type Organization,
   type Resource,
   type Role,
+  TRUSTING,
   type User,
   uniqueClientId,
   type Webhook,
@@ -80,6 +81,8 @@ export interface DirectoryView {
   isListedOrigin(origin: string): Promise<boolean>;
   /** Names of grants that any enabled application may use. */
   grantsInUse(): Promise<ReadonlySet<string>>;
+  /** Whether any enabled organization trusts an issuer of identity assertions. */
+  trustsIssuers(): Promise<boolean>;
   /** The signing algorithms of the tokens of resources and applications. */
   algChoices(): Promise<AlgChoices>;
   /** Faces that any enabled organization has switched on. */
@@ -181,6 +184,9 @@ function createView(
   const origins = remember('application by origin', async (origin) =>
     toFound(await findListed(store.applications, 'origin', origin)),
   );
+  const trusting = remember('organization that trusts issuers', async (value) =>
+    toFound(await findListed(store.organizations, 'trusting', value)),
+  );
   /** What several nouns list, as one answer. */
   const rememberValues = <T extends object>(
     kind: string,
@@ -209,6 +215,7 @@ function createView(
       ['applications'],
       async () => new Set(await store.applications.listedValues('grant')),
     ),
+    trustsIssuers: async () => (await trusting(TRUSTING)) !== undefined,
     algChoices: rememberValues('algorithm choices', ['applications', 'resources'], () =>
       gatherAlgChoices(store),
     ),

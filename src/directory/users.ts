@@ -1,6 +1,6 @@
 /** People: finding them by what they are called. */
 
-import type { Realm, User } from '../nouns/index.ts';
+import { type Identity, identityKey, type Realm, type User } from '../nouns/index.ts';
 import { findableEmail, findableUsername } from '../nouns/usernames.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { parseUserSubject } from './subjects.ts';
@@ -13,6 +13,8 @@ export interface Users {
   findBySubject(subject: string): Promise<User | undefined>;
   /** By username or, if it looks like one, email address. */
   findByLogin(realm: Realm, login: string): Promise<User | undefined>;
+  /** By who they are at another issuer; disabled ones too. */
+  findByIdentity(realm: Realm, identity: Identity): Promise<User | undefined>;
 }
 
 /** Whether a user may log in and have tokens. */
@@ -29,6 +31,7 @@ export function createUsers({ users }: Pick<DirectoryStore, 'users'>): Users {
       const user = named && (await users.get(named.id));
       return user && isActive(user) && user.realm === named?.realm ? user : undefined;
     },
+    findByIdentity: (realm, identity) => users.findBy('identity', identityKey(realm, identity)),
     async findByLogin(realm: Realm, login: string): Promise<User | undefined> {
       const username = findableUsername(login);
       const byName =

@@ -44,6 +44,11 @@ export function findApplicationProblems(application: Said): Contradiction[] {
       'holds token_exchange, which needs an authMethod other than none',
     ],
     [
+      'grants',
+      isPublic && grants.includes('identity_assertion'),
+      'holds identity_assertion, which needs an authMethod other than none',
+    ],
+    [
       'firstParty',
       application.firstParty && redirectUris?.some(isOnDevice),
       'is true, but a redirect URI is on this machine with http or has a scheme of its own, where another program may answer in its place',

@@ -67,6 +67,7 @@ export const GRANTS = [
   'authorization_code',
   'token_exchange',
   'database_user',
+  'identity_assertion',
 ] as const;
 export type Grant = (typeof GRANTS)[number];
 

@@ -31,8 +31,15 @@ export {
 } from './application.ts';
 export type { Connection, ConnectionSecret } from './connection.ts';
 export type { Datasource, DatasourceKind, DatasourceServer, UserTable } from './datasource.ts';
+export { type Identity, type IdentityIssuer, identityKey } from './identities.ts';
 export type { Noun } from './noun.ts';
-export { DEFAULT_HOST, type FaceName, type FaceSettings, type Organization } from './organization.ts';
+export {
+  DEFAULT_HOST,
+  type FaceName,
+  type FaceSettings,
+  type Organization,
+  TRUSTING,
+} from './organization.ts';
 export { catalogueOf, MAX_COLUMNS, type Resource, type Table, TOKEN_OVERFLOW } from './resource.ts';
 export type { Role } from './role.ts';
 export { loginKey, type User } from './user.ts';
@@ -108,14 +115,13 @@ export const SECRET_FIELDS: ReadonlySet<string> = new Set(
   ),
 );
 
-/** The value of a noun under each unique key that it has one for. */
+/** The values of a noun under each unique key that it has any for. */
 export function uniqueValuesOf<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
 ): readonly (readonly [key: string, value: string])[] {
   return Object.entries(declarationOf(collection).unique).flatMap(([key, toValue]) => {
-    const value = toValue(noun);
-    return value === undefined ? [] : [[key, value] as const];
+    return [toValue(noun) ?? []].flat().map((value) => [key, value] as const);
   });
 }
 

@@ -132,12 +132,17 @@ type Fields = Readonly<Record<string, Field>> & { readonly enabled: Field };
 /** What nouns are found by: a name, and what is read from a noun under it. */
 type Keys<T, Value> = Readonly<Record<string, (noun: T) => Value>>;
 
+/** What a unique key makes of a noun. */
+type UniqueValues = string | readonly string[] | undefined;
+
 export interface Declared<F, U, L> {
   readonly singular: NounKind;
   readonly describe: string;
   readonly fields: F;
-  /** Each makes a value that no other noun of the collection may have, or undefined. */
+  /** Each makes a value that no other noun of the collection may have, or several of them, or undefined. */
   readonly unique: U;
+  /** Names of those of `unique` that make lists. */
+  readonly uniqueLists?: readonly string[];
   /**
    * Each makes values that several nouns may have, so that no question needs a look at all nouns. The stores keep them
    * beside the nouns: a change here needs a further migration step of each store, which fills them again.
@@ -151,7 +156,7 @@ export interface Declared<F, U, L> {
 }
 
 /** The declaration of nouns of the type `T`. */
-export type Declaration<T> = Declared<Fields, Keys<T, string | undefined>, Keys<T, readonly string[]>>;
+export type Declaration<T> = Declared<Fields, Keys<T, UniqueValues>, Keys<T, readonly string[]>>;
 
 type ValueOf<F extends Fields> = Noun & Frozen<z.output<z.ZodObject<{ [K in keyof F]: F[K]['value'] }>>>;
 
@@ -170,7 +175,7 @@ const fieldsOfEveryNoun = {
 /** Declares a noun. */
 export function defineNoun<
   F extends Fields,
-  U extends Keys<ValueOf<F>, string | undefined>,
+  U extends Keys<ValueOf<F>, UniqueValues>,
   L extends Keys<ValueOf<F>, readonly string[]>,
 >(declaration: Declared<F, U, L>): Declared<F & typeof fieldsOfEveryNoun, U, L> {
   return { ...declaration, fields: { ...declaration.fields, ...fieldsOfEveryNoun } };

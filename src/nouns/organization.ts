@@ -1,5 +1,6 @@
 /** Organizations: the tenants of a server. */
 import { z } from 'zod';
+import { identityIssuers } from './identities.ts';
 import type { NameOf } from './in-file.ts';
 import { defineNoun, type FaceRights, type Frozen, field, forPeople, type NounOf } from './noun.ts';
 import { host, listOf, organizationName } from './values.ts';
@@ -55,6 +56,9 @@ type Agents = Frozen<z.output<typeof agents>>;
 
 /** As a listed value: that an organization is the default one. No host is called so. */
 export const DEFAULT_HOST = '';
+
+/** As a listed value: that an organization trusts an issuer of identity assertions. */
+export const TRUSTING = 'issuers';
 
 /** The settings of faces that rights are read from. */
 function rightsOfFaces(
@@ -122,6 +126,12 @@ export const organization = defineNoun({
       },
       describe: 'Agents: applications that register themselves and ask people for rights.',
     }),
+    // Ends of what an issuer vouched for are marks of the issuer's own node.
+    identityIssuers: field(identityIssuers.exactOptional(), {
+      effect: 'none',
+      describe:
+        'Issuers whose identity assertions (ID-JAG) are accepted for users with `identities`. Tokens made by the word of an issuer end when it is removed, when a key is taken from its `jwks`, and when its `jwksUri` changes.',
+    }),
   },
   unique: { name: (noun) => noun.name },
   listed: {
@@ -129,6 +139,9 @@ export const organization = defineNoun({
       enabled ? [...hosts, ...(isDefault ? [DEFAULT_HOST] : [])] : [],
     face: ({ enabled, faces = {} }) =>
       enabled ? Object.keys(faces).filter((name) => faces[name]?.enabled) : [],
+    /** All that trust an issuer, under one value. */
+    trusting: ({ enabled, identityIssuers: trusted = [] }) =>
+      enabled && trusted.length > 0 ? [TRUSTING] : [],
   },
 });
 

@@ -1,5 +1,6 @@
 /** Users: people who log in, and administrators. */
 import { z } from 'zod';
+import { identities, identityKey } from './identities.ts';
 import type { NameOf } from './in-file.ts';
 import { defineNoun, field, type NounOf } from './noun.ts';
 import {
@@ -115,6 +116,12 @@ export const user = defineNoun({
       inFile: { members: {}, toFile: (faces: object | undefined) => faces },
       describe: 'What faces keep on them, as each declares it.',
     }),
+    // Ends of what came through an identity are marks of its own node.
+    identities: field(identities.exactOptional(), {
+      effect: 'none',
+      describe:
+        'Who the user is at issuers that the organization trusts (`identityIssuers`): they can ask for tokens for the user. Each identity belongs to one user of the realm. Only administrators and this file write them. Tokens made through an identity end when it is removed.',
+    }),
     pending: field(z.boolean().exactOptional(), {
       effect: 'narrows',
       inFile: false,
@@ -130,7 +137,9 @@ export const user = defineNoun({
   unique: {
     username: (noun) => `${noun.realm}/${noun.canonicalUsername}`,
     email: (noun) => (noun.canonicalEmail === undefined ? undefined : `${noun.realm}/${noun.canonicalEmail}`),
+    identity: ({ realm: within, identities: linked = [] }) => linked.map((each) => identityKey(within, each)),
   },
+  uniqueLists: ['identity'],
   listed: {
     administers: ({ administers }) => administers,
     /** Whose own users they are among. */

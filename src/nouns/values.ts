@@ -204,6 +204,26 @@ export const origin = text('an origin', (value) => {
   return url.origin === value ? undefined : `is not in the plain form of an origin, ${url.origin}`;
 });
 
+/** RFC 8414 section 2. */
+export const issuer = text('an https URL', (value) => {
+  if (!VISIBLE.test(value) || value.length > 512) return 'is not made of 1 to 512 visible ASCII characters';
+  const url = URL.parse(value);
+  if (url?.protocol !== 'https:') return 'is not an https URL';
+  const isPlain = !/[?#]/.test(value) && url.username === '' && url.password === '';
+  return isPlain ? undefined : 'has a user name, a password, a query or a fragment';
+});
+
+/** Where keys are fetched from. */
+export const keysUrl = text('an https URL', (value) => {
+  if (!VISIBLE.test(value) || value.length > 512) return 'is not made of 1 to 512 visible ASCII characters';
+  const url = URL.parse(value);
+  if (url?.protocol !== 'https:') return 'is not an https URL';
+  return url.hash || url.username || url.password ? 'has a user name, a password or a fragment' : undefined;
+});
+
+/** `sub` at an issuer (OpenID Connect Core section 2). */
+export const foreignSubject = text('text', (value) => findLineProblem(value, 255));
+
 export const host = text('a host name, with or without port', (value) =>
   isHostAndPort(value) ? undefined : 'is not a host name in lower case, with or without port',
 );
@@ -268,19 +288,14 @@ export const NOTHING_STORED = { isAdmin: false, tables: [] } as const;
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 const KEY_TYPES = ['RSA', 'EC', 'OKP'];
 
+const publicKey = z.record(z.string(), z.unknown()).superRefine((key, context) => {
+  const problem = findKeyProblem(key);
+  if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+});
+
 /** RFC 7517 section 5, public keys only. */
 export const jwks = z
-  .strictObject({
-    keys: z
-      .array(
-        z.record(z.string(), z.unknown()).superRefine((key, context) => {
-          const problem = findKeyProblem(key);
-          if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
-        }),
-      )
-      .min(1)
-      .max(20),
-  })
+  .strictObject({ keys: z.array(publicKey).min(1).max(20) })
   .meta({ shape: 'a JSON Web Key Set' });
 
 /** Such as coordinates that are a point of the curve. */
@@ -302,4 +317,16 @@ function findKeyProblem(key: Readonly<Record<string, unknown>>): string | undefi
   const isShort = key.kty === 'RSA' && Buffer.from(String(key.n), 'base64url').length < 256;
   if (isShort) return 'is an RSA key of less than 2048 bits';
   return isReadable(key) ? undefined : 'is not a public key that can be read';
+}
+
+const MOST_FETCHED_KEYS = 100;
+
+/**
+ * The keys of a fetched key set that can be used; others may be there beside them.
+ * @throws Error if it is not a key set, or has too many keys
+ */
+export function readPublicKeys(fetched: unknown): z.output<typeof jwks> {
+  const { keys } = z.looseObject({ keys: z.array(z.unknown()).max(MOST_FETCHED_KEYS) }).parse(fetched);
+  const usable = keys.map((key) => publicKey.safeParse(key).data);
+  return { keys: usable.filter((key) => key !== undefined) };
 }

@@ -9,6 +9,7 @@ import { ACT_FOR_USER } from '../tokens/grants/act-for-user.ts';
 import { CONNECT } from '../tokens/grants/connect.ts';
 import { DATABASE_USER } from '../tokens/grants/database-user.ts';
 import { DERIVED_LOGIN } from '../tokens/grants/derived-login.ts';
+import { IDENTITY_ASSERTION, IDENTITY_ASSERTION_PROFILE } from '../tokens/grants/identity-assertion.ts';
 import { PROMPT_VALUES } from './prompts.ts';
 
 /** Grants that are advertised only while an application may use them, and what applications call them. */
@@ -48,8 +49,14 @@ async function describe(
   signingKeys: SigningKeys,
 ): Promise<Record<string, unknown>> {
   const view = await directory.view();
-  const [used, usesDevices] = await Promise.all([view.grantsInUse(), view.usesDevices()]);
+  const [used, usesDevices, trustsIssuers] = await Promise.all([
+    view.grantsInUse(),
+    view.usesDevices(),
+    view.trustsIssuers(),
+  ]);
+  const acceptsAssertions = trustsIssuers && used.has('identity_assertion');
   const isLive = (grant: string): boolean => {
+    if (grant === IDENTITY_ASSERTION) return acceptsAssertions;
     const name = ONLY_WHILE_USED[grant];
     return !NEVER.includes(grant) && (name === undefined || used.has(name));
   };
@@ -60,6 +67,8 @@ async function describe(
   return {
     ...engine,
     grant_types_supported: engine.grant_types_supported.filter(isLive),
+    // draft-ietf-oauth-identity-assertion-authz-grant section 7.2.
+    ...(acceptsAssertions && { authorization_grant_profiles_supported: [IDENTITY_ASSERTION_PROFILE] }),
     id_token_signing_alg_values_supported: idTokenAlgsOf(await view.algChoices(), signingKeys),
     // A fragment is refused, see `authorization-request.ts`.
     response_modes_supported: ['query', 'form_post'],

@@ -6,6 +6,7 @@
  * other nodes: a consent, a browser session, the earlier tokens of a login …
  */
 import { hash } from 'node:crypto';
+import type { Identity } from '../nouns/index.ts';
 import type { NodeRecord } from '../storage/contract.ts';
 
 /**
@@ -88,6 +89,22 @@ export function secretNode(secret: string): string {
 }
 
 /**
+ * The node above what was made by the word of an issuer that an organization trusts.
+ * @param organization its id
+ */
+export function issuerNode(organization: string, issuer: string): string {
+  return `issuer:${digest(`${organization} ${issuer}`)}`;
+}
+
+/**
+ * The node above what was made for a user by who they are at an issuer.
+ * @param user id
+ */
+export function identityNode(user: string, { issuer, subject }: Identity): string {
+  return `identity:${digest(`${user} ${issuer} ${subject}`)}`;
+}
+
+/**
  * The node above everything made from a connection, or for one visitor of its site.
  * @param connection its id
  */
@@ -122,6 +139,8 @@ const descriptions: Readonly<Record<string, (owner: string, visitor?: string) =>
   credentials: (owner) => `what was made with ${owner} alone`,
   issued: (owner, visitor) =>
     visitor === undefined ? `everything made from ${owner}` : `visitor ${visitor} of the site of ${owner}`,
+  issuer: () => 'issuer of identity assertions',
+  identity: () => 'identity at an issuer',
   registrant: (owner) => `what others have through applications of ${owner}`,
   tokens: () => 'access tokens of its login up to the next refresh',
 };

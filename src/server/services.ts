@@ -1,4 +1,6 @@
 /** The services that answer requests: what people change themselves, the token service, and the engine. */
+import { createIdentityAssertions } from '../clients/identity-assertions.ts';
+import { createIssuerKeys } from '../clients/issuer-keys.ts';
 import { createDomains } from '../connections/domains.ts';
 import type { Logger } from '../http/log.ts';
 import type { Views } from '../http/views.ts';
@@ -15,8 +17,10 @@ export type Services = ReturnType<typeof createServices>;
 /** @param views pages that the engine asks for by itself */
 export function createServices(foundations: Foundations, views: Views, log: Logger) {
   const known = { ...foundations, ...createSelfAdministration(foundations, log) };
+  const issuerKeys = createIssuerKeys({ getKeys: async () => undefined, now: known.now });
   const tokenService = createTokenService({
     ...known,
+    identityAssertions: createIdentityAssertions({ ...known, ...known.storage, issuerKeys }),
     connect: { ...known, domains: createDomains(known) },
     engine: createEngineHandle(() => provider.engine.provider()),
   });

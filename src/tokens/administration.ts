@@ -16,7 +16,7 @@ export function requireAskedByName({ permissions }: { readonly permissions?: unk
 }
 
 /**
- * Not through an older API, not for a person in a database of an operator, not for another person than the one who logged in,
+ * Not through an older API, not by the word of another server, not for a person in a database of an operator, not for another person than the one who logged in,
  * and not from a token or connection of another application.
  * @throws UnknownResource, PermissionsNotAllowed
  */
@@ -27,11 +27,11 @@ export function requireAdministrable(
   asked: Pick<Asked, 'permissions'>,
 ): void {
   const isOwn = chain?.bounds?.every(({ application }) => application === client.application.id) ?? true;
-  if (through || account || chain?.act || !isOwn) {
+  if (through || grant.isForeign || account || chain?.act || !isOwn) {
     throw new UnknownResource({
       description: 'The application may not have tokens for this resource.',
       reason:
-        'the administration is not for faces, database accounts, other people and chains that begin elsewhere',
+        'the administration is not for faces, assertions of other servers, database accounts, other people and chains that begin elsewhere',
     });
   }
   if (!WITH_WHAT_WAS_ASKED.has(grant.name)) requireAskedByName(asked);

@@ -106,6 +106,8 @@ export interface Grant {
   readonly repeatable?: readonly string[];
   /** Libraries add OpenID scopes to grants without an ID token: Grantable ignores them and notes it in the log. */
   readonly ignoresOpenId?: true;
+  /** Another server says who asks, so it gives no tokens for the administration. */
+  readonly isForeign?: true;
   /** Its proofs may hold for later requests. */
   readonly repeats?: true;
   /** What it makes is for the resource of what is presented, not for the application's own. */

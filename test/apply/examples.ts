@@ -58,6 +58,10 @@ export const file = {
         fusio: { application: 'shop' },
       },
       agents: { policy: 'off', application: 'shop' },
+      identityIssuers: [
+        { issuer: 'https://idp.acme.example', jwks: { keys: [key] } },
+        { issuer: 'https://login.acme.example', jwksUri: 'https://login.acme.example/keys' },
+      ],
       resources: [
         {
           identifier: API,
@@ -102,6 +106,7 @@ export const file = {
           application: 'shop',
           password: 'correct-horse-battery',
           roles: ['clerk'],
+          identities: [{ issuer: 'https://idp.acme.example', subject: 'U1' }],
           devicehive: { actions: ['GetDevice'], networks: ['1'], deviceTypes: ['1'] },
         },
         { username: 'bob', passwordHash: HASH },
@@ -322,6 +327,24 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
       },
       'faces.fusio.activationUrl': { to: 'https://acme.example/activate?{token}' },
       'faces.fusio.passwordResetUrl': { to: 'https://acme.example/reset?{token}' },
+      'identityIssuers[].issuer': {
+        change: ({ identityIssuers }) => {
+          identityIssuers[0].issuer = 'https://id.acme.example';
+        },
+        shownAs: 'identityIssuers',
+      },
+      'identityIssuers[].jwks.keys': {
+        change: ({ identityIssuers }) => {
+          identityIssuers[0].jwks = { keys: [createKey()] };
+        },
+        shownAs: 'identityIssuers',
+      },
+      'identityIssuers[].jwksUri': {
+        change: ({ identityIssuers }) => {
+          identityIssuers[1].jwksUri = 'https://login.acme.example/other-keys';
+        },
+        shownAs: 'identityIssuers',
+      },
       'agents.policy': { to: 'any' },
       'agents.hosts': { to: ['agents.example'] },
       'agents.registration': { to: 'open' },
@@ -488,6 +511,18 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
       displayName: { to: 'Ann' },
       attributes: { to: { department: 'sales' }, shownAs: 'attributes.department' },
       roles: { to: ['reader'] },
+      'identities[].issuer': {
+        change: ({ identities }) => {
+          identities[0].issuer = 'https://login.acme.example';
+        },
+        shownAs: 'identities',
+      },
+      'identities[].subject': {
+        change: ({ identities }) => {
+          identities[0].subject = 'U2';
+        },
+        shownAs: 'identities',
+      },
       'devicehive.actions': { to: ['*'] },
       'devicehive.networks': { to: ['*'] },
       'devicehive.deviceTypes': { to: ['*'] },

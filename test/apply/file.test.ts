@@ -106,7 +106,7 @@ administrators:
     '6:21 identifier has a fragment',
     '7:32 unknown key title',
     '10:23 clientSecret is shorter than 32 characters',
-    '11:38 grants[1] is an unknown grant; known are client_credentials, password, refresh_token, authorization_code, token_exchange, database_user',
+    '11:38 grants[1] is an unknown grant; known are client_credentials, password, refresh_token, authorization_code, token_exchange, database_user, identity_assertion',
     '14:13 redirectUris[1] is plain http for another machine: only https will do',
     '15:44 unknown key wirte',
     '15:63 read must be true, false, a limit or a list of limits',

@@ -746,6 +746,25 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.equal(await applications.findBy('clientId', 'SHOP-ID'), undefined);
       });
 
+      test('each value of a unique key that makes a list is of one noun', async () => {
+        const { users } = storage.directory;
+        const at = (...subjects: string[]) => ({
+          identities: subjects.map((subject) => ({ issuer: 'https://idp.example', subject })),
+        });
+        const ann = await users.insert({ ...user('ann'), ...at('U1', 'U2') });
+        const find = async (subject: string) =>
+          (await users.findBy('identity', `${ann.realm} https://idp.example ${subject}`))?.username;
+        assert.deepEqual([await find('U1'), await find('U2'), await find('U3')], ['ann', 'ann', undefined]);
+        const bob = await users.insert({ ...user('bob'), ...at('U4') });
+        await assert.rejects(users.replace({ ...bob, ...at('U4', 'U2') }), {
+          name: 'Conflict',
+          key: 'identity',
+        });
+        await users.replace({ ...ann, ...at('U1', 'U3') });
+        await users.replace({ ...bob, ...at('U4', 'U2') });
+        assert.deepEqual([await find('U1'), await find('U2'), await find('U3')], ['ann', 'bob', 'ann']);
+      });
+
       test('nouns are found by their numbers, each collection by its own', async () => {
         const { organizations, users } = storage.directory;
         const acme = await organizations.insert(organization('acme'));

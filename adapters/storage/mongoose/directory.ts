@@ -34,9 +34,20 @@ function mapJson(fields: object, toOther: (value: unknown) => unknown): Record<s
 
 export function toNounDocument<C extends CollectionName>({ kind, row }: NounRecord<C>): NounDocument {
   const { id, ...rest }: Noun = row;
-  const unique = Object.fromEntries(uniqueValuesOf(kind, row));
+  const unique = toUnique(kind, row);
   const listed = toListed(kind, row);
   return { ...rest, ...mapJson(rest, JSON.stringify), _id: id, unique, ...defined({ listed }) };
+}
+
+function toUnique<C extends CollectionName>(kind: C, row: Nouns[C]): NounDocument['unique'] {
+  const { uniqueLists = [] } = declarationOf(kind);
+  const found = Map.groupBy(uniqueValuesOf(kind, row), ([key]) => key);
+  return Object.fromEntries(
+    [...found].map(([key, values]) => {
+      const texts = values.map(([, value]) => value);
+      return [key, uniqueLists.includes(key) ? texts : String(texts[0])];
+    }),
+  );
 }
 
 export function toListed<C extends CollectionName>(kind: C, row: Nouns[C]): NounDocument['listed'] {

@@ -243,6 +243,7 @@ export const STEPS: readonly Step[] = [
     await fillRows(connection);
     await fillLists(connection, ['users']);
   },
+  createIndexes,
 ];
 
 /**

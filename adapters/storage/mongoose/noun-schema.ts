@@ -56,10 +56,11 @@ export const AS_JSON: ReadonlySet<string> = new Set(
 );
 
 export function nounDocument(collection: CollectionName): SchemaDefinition {
-  const { unique, listed } = declarationOf(collection);
+  const { unique, uniqueLists = [], listed } = declarationOf(collection);
   const { id, ...fields } = toDefinition(structureOfNoun(declarationOf(collection)));
-  const keys = Object.keys(unique).map((key) => [key, String] as const);
-  const lists = Object.keys(listed).map((key) => [key, { type: [String], default: undefined }] as const);
+  const texts = { type: [String], default: undefined };
+  const keys = Object.keys(unique).map((key) => [key, uniqueLists.includes(key) ? texts : String] as const);
+  const lists = Object.keys(listed).map((key) => [key, texts] as const);
   return {
     _id: text,
     ...fields,

@@ -137,7 +137,7 @@ export interface NounDocument {
   version: number;
   organization?: string;
   /** The values of the unique keys by their names. */
-  unique: Record<string, string>;
+  unique: Record<string, string | string[]>;
   /** The values of the listed keys by their names; absent without any. */
   listed?: Record<string, string[]>;
   [field: string]: unknown;

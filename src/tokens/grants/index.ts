@@ -7,6 +7,7 @@ import { clientCredentials } from './client-credentials.ts';
 import { type ConnectDeps, createConnectGrant } from './connect.ts';
 import { createDatabaseUserGrant } from './database-user.ts';
 import { createDerivedLoginGrant } from './derived-login.ts';
+import { createIdentityAssertionGrant } from './identity-assertion.ts';
 import type { GrantParts } from './parts.ts';
 import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
@@ -20,6 +21,7 @@ export function createGrants(parts: GrantParts & { readonly connect: ConnectDeps
     createRefreshTokenGrant(parts),
     createAuthorizationCodeGrant(parts),
     createTokenExchangeGrant(parts),
+    createIdentityAssertionGrant(parts),
     createDerivedLoginGrant(parts),
     createActForUserGrant(parts),
     createConnectGrant(parts.connect),

@@ -1,6 +1,7 @@
 /** The parts of the server that grants work with; each grant picks what it needs. */
 
 import type { AuthenticateUser } from '../../accounts/authenticate-user.ts';
+import type { IdentityAssertions } from '../../clients/identity-assertions.ts';
 import type { ExchangeLimit } from '../../connections/exchange-limit.ts';
 import type { DatabaseLogins } from '../../datasources/logins.ts';
 import type { Users } from '../../directory/users.ts';
@@ -26,6 +27,7 @@ export interface GrantParts {
   readonly databaseLogins: DatabaseLogins;
   readonly subjectTokens: SubjectTokens;
   readonly limit: ExchangeLimit;
+  readonly identityAssertions: IdentityAssertions;
   readonly consents: Pick<RememberedConsents, 'forget'>;
   readonly audit: AuditLog;
   readonly lifetimes: LoginLifetimes;

@@ -1,0 +1,185 @@
+/**
+ * Identity assertions (ID-JAG, draft-ietf-oauth-identity-assertion-authz-grant section 4.4): JWTs by which an issuer that
+ * the client's organization trusts says for whom the client asks.
+ */
+import { hash } from 'node:crypto';
+import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
+import type { ActiveApplication } from '../directory/directory.ts';
+import { ProofRejected } from '../errors/domain.ts';
+import type { Identity, IdentityIssuer } from '../nouns/index.ts';
+import type { ArtifactStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
+import type { ProvenKey } from '../storage/rows.ts';
+import type { IssuerKeys } from './issuer-keys.ts';
+import {
+  findAudienceProblem,
+  findJtiProblem,
+  findPointerProblem,
+  findTimeProblem,
+  forgottenAt,
+  type Header,
+  show,
+  tellRefusal,
+  verifySignature,
+} from './signed-assertions.ts';
+
+/** Seconds between `iat` and `exp`. */
+const MAX_LIFE = 300;
+const TYPE = 'oauth-id-jag+jwt';
+const USED = 'UsedIdentityAssertion';
+const KEY_MEMBERS = ['jkt', 'x5t#S256'];
+
+/** One text for all, so that a stranger does not learn which issuers, users and checks there are. */
+export class AssertionRejected extends ProofRejected {
+  override get told(): string {
+    return 'The assertion is not valid.';
+  }
+}
+
+/** An assertion that was judged. */
+export interface IdentityAssertion {
+  readonly identity: Identity;
+  /** The resources that it names, in its order. */
+  readonly resources: readonly string[];
+  readonly scope?: string;
+  readonly authorizationDetails?: readonly unknown[];
+  /** The key that it is bound to. */
+  readonly sender?: ProvenKey;
+  /** @returns false if it was used before, by any process */
+  use(): Promise<boolean>;
+}
+
+export interface IdentityAssertions {
+  /** @throws AssertionRejected; Unavailable if the keys of its issuer cannot be had */
+  judge(assertion: string, client: ActiveApplication): Promise<IdentityAssertion>;
+}
+
+export interface IdentityAssertionsDeps {
+  readonly issuer: string;
+  readonly issuerKeys: IssuerKeys;
+  readonly artifacts: Pick<ArtifactStore, 'insert'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.length > 0 && value.every(isText);
+
+function findLifeProblem({ iat, exp }: JWTPayload): string | undefined {
+  if (iat === undefined) return 'iat is missing';
+  const seconds = Number(exp) - iat;
+  return seconds > MAX_LIFE
+    ? `it lives ${seconds} s: at most ${MAX_LIFE} s may lie between iat and exp`
+    : undefined;
+}
+
+/** An issuer with tenants may give one subject to people of several tenants. */
+function findTenantProblem(
+  { tenant, aud_tenant: ours }: JWTPayload,
+  { organization }: ActiveApplication,
+): string | undefined {
+  if (tenant !== undefined) return 'tenant is not supported: trust an issuer that is of one tenant';
+  if (ours === undefined || ours === organization.name) return undefined;
+  return `aud_tenant is ${show(ours)}: it must be the organization ${organization.name}`;
+}
+
+function findRightsProblem({
+  resource,
+  scope,
+  authorization_details: details,
+}: JWTPayload): string | undefined {
+  if (resource !== undefined && !isText(resource) && !isTexts(resource)) {
+    return 'resource must be a URI or a list of URIs';
+  }
+  if (scope !== undefined && !isText(scope)) return 'scope must be a text with scopes in it';
+  return details === undefined || Array.isArray(details) ? undefined : 'authorization_details must be a list';
+}
+
+/** A key that cannot be held against the request would be passed over. */
+function findBindingProblem({ cnf }: JWTPayload): string | undefined {
+  if (cnf === undefined) return undefined;
+  const members = typeof cnf === 'object' && cnf !== null ? Object.entries(cnf) : [];
+  const isKnown =
+    members.length === 1 && members.every(([name, value]) => KEY_MEMBERS.includes(name) && isText(value));
+  return isKnown ? undefined : `cnf must have one of ${KEY_MEMBERS.join(', ')} and nothing else`;
+}
+
+function findTypeProblem({ typ }: Header): string | undefined {
+  return String(typ).toLowerCase() === TYPE ? undefined : `typ is ${show(typ)}: it must be ${TYPE}`;
+}
+
+/** @returns the problem, for the log; undefined if it is valid for the client, apart from its signature */
+function findProblem(
+  claims: JWTPayload,
+  header: Header,
+  client: ActiveApplication,
+  { issuer, now }: IdentityAssertionsDeps,
+): string | undefined {
+  const { aud, sub, jti, client_id: clientId } = claims;
+  return (
+    findPointerProblem(header) ??
+    findTypeProblem(header) ??
+    findAudienceProblem(aud, issuer) ??
+    (clientId === client.application.clientId
+      ? undefined
+      : `client_id is ${show(clientId)}: it must be the client that authenticated`) ??
+    (isText(sub) ? undefined : 'sub must be a text') ??
+    findJtiProblem(jti) ??
+    findTimeProblem(claims, Math.floor(now() / 1000), MAX_LIFE) ??
+    findLifeProblem(claims) ??
+    findTenantProblem(claims, client) ??
+    findRightsProblem(claims) ??
+    findBindingProblem(claims)
+  );
+}
+
+function reject(problem: string): never {
+  throw new AssertionRejected({ reason: `the assertion is refused: ${problem}` });
+}
+
+export function createIdentityAssertions(deps: IdentityAssertionsDeps): IdentityAssertions {
+  const { issuerKeys, artifacts, now } = deps;
+
+  function read(assertion: string): { claims: JWTPayload; header: Header } {
+    try {
+      return { claims: decodeJwt(assertion), header: decodeProtectedHeader(assertion) };
+    } catch (error) {
+      return reject(tellRefusal(error));
+    }
+  }
+
+  async function requireSigned(assertion: string, header: Header, trusted: IdentityIssuer): Promise<void> {
+    const keys = await issuerKeys.find(trusted, header.kid);
+    try {
+      await verifySignature(assertion, keys);
+    } catch (error) {
+      reject(tellRefusal(error));
+    }
+  }
+
+  return {
+    async judge(assertion, client) {
+      const { claims, header } = read(assertion);
+      const { organization } = client;
+      const trusted = organization.identityIssuers?.find(({ issuer }) => issuer === claims.iss);
+      if (!trusted) reject(`iss is ${show(claims.iss)}, which the organization does not trust`);
+      const problem = findProblem(claims, header, client, deps);
+      if (problem !== undefined) reject(problem);
+      await requireSigned(assertion, header, trusted);
+      const { sub = '', jti, resource, scope, authorization_details: details, cnf } = claims;
+      return defined({
+        identity: { issuer: trusted.issuer, subject: sub },
+        resources: [resource ?? []].flat() as string[],
+        scope: scope as string | undefined,
+        authorizationDetails: details as unknown[] | undefined,
+        sender: cnf as ProvenKey | undefined,
+        use: () => {
+          const key = hash('sha256', JSON.stringify([organization.id, trusted.issuer, jti]), 'buffer');
+          return artifacts.insert(USED, key, { payload: {}, expiresAt: forgottenAt(claims) }, now());
+        },
+      });
+    },
+  };
+}
