@@ -153,6 +153,8 @@ export function createMcpProtection(verifier: Verifier, options: McpProtectionOp
         response.writeHead(status, said).end(method === 'HEAD' ? undefined : JSON.stringify(body));
         return;
       }
+      // The client left while the token was checked.
+      if (response.closed) return;
       request.auth = admitted;
       response.once(
         'close',

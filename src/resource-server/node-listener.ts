@@ -19,30 +19,34 @@ interface RoutedRequest extends IncomingMessage {
   readonly body?: unknown;
 }
 
+/** A handler that fails is answered with 500, and its error goes to the console. */
 export function toListener(handle: FetchHandler): (request: RoutedRequest, response: ServerResponse) => void {
   return (request, response) => {
-    answer(handle, request, response).catch(() => {
-      if (response.headersSent) response.destroy();
-      else response.writeHead(500).end();
-    });
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const asked = toRequest(request, gone.signal);
+    if (!asked) {
+      response.writeHead(400).end();
+      return;
+    }
+    const { body: parsedBody } = request;
+    handle(asked, parsedBody === undefined ? {} : { parsedBody }).then(
+      (answer) => send(answer, response),
+      (error) => {
+        console.error(error);
+        response.writeHead(500).end();
+      },
+    );
   };
 }
 
-async function answer(handle: FetchHandler, request: RoutedRequest, response: ServerResponse): Promise<void> {
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
-  const asked = toRequest(request, gone.signal);
-  if (!asked) {
-    response.writeHead(400).end();
-    return;
-  }
-  const { body: parsedBody } = request;
-  const { status, headers, body } = await handle(asked, parsedBody === undefined ? {} : { parsedBody });
+async function send({ status, headers, body }: Response, response: ServerResponse): Promise<void> {
   response.writeHead(status, [...headers].flat());
   // The client of a stream waits for the headers.
   response.flushHeaders();
-  if (body) await pipeline(Readable.fromWeb(body as ReadableStream), response);
-  else response.end();
+  if (!body) response.end();
+  // A client that leaves, or a body that breaks, ends both.
+  else await pipeline(Readable.fromWeb(body as ReadableStream), response).catch(() => undefined);
 }
 
 /** @returns undefined for a target or a host that no URL has */
