@@ -167,7 +167,7 @@ describe('an MCP server without sessions', () => {
     await client.close();
   });
 
-  test('of a batch with one call that is not allowed, none is run', async () => {
+  test('PM-11 of a batch with one call that is not allowed, none is run', async () => {
     const token = await tokenOf('machine');
     tools.ran.length = 0;
     const batch = [call(1, 'count_orders'), call(2, 'ping_shop'), call(3, 'move_orders')];
@@ -243,7 +243,7 @@ describe('tools without rights', () => {
       throw new Error('It ran.');
     });
 
-  test('a tool that was registered beside the others is neither listed nor called', async () => {
+  test('PM-11 a tool that was registered beside the others is not listed or called', async () => {
     const { protection, createServer } = protectTools(verifier);
     const create = () => {
       const server = createServer();
@@ -263,7 +263,7 @@ describe('tools without rights', () => {
     await client.close();
   });
 
-  test('a server that has only such tools is not served', async () => {
+  test('PM-11 a server that has only such tools is not served', async () => {
     const errors: Error[] = [];
     const { protection, createServer } = protectTools(verifier);
     const create = () => {
@@ -295,7 +295,7 @@ describe('tools without rights', () => {
     assert.throws(() => add('list_orders', []), /already registered/);
   });
 
-  test('without a transport that checks tokens, as over stdio, no tool is run', async () => {
+  test('PM-11 without a transport that checks tokens no tool is run', async () => {
     const { createServer, ran } = protectTools(verifier);
     const [one, other] = InMemoryTransport.createLinkedPair();
     const client = new Client({ name: 'test', version: '1' });
@@ -378,7 +378,7 @@ describe('sessions', () => {
     return status;
   };
 
-  test('a session serves the user and the client that began it, and no other', async () => {
+  test('PM-12 a session serves the user and the client that began it only', async () => {
     const ann = await userToken('ann');
     const id = await begin(ann);
     assert.equal(await statusOf(ann, id), 200);
@@ -407,7 +407,7 @@ describe('sessions', () => {
     assert.equal(await statusOf(token, id), 404);
   });
 
-  test('a stream ends when its token is revoked, and the session with it', async () => {
+  test('PM-12 a stream ends when its token is revoked', async () => {
     const token = await tokenOf('machine');
     const id = await begin(token);
     const stream = await fetch(urlOf(api), {
