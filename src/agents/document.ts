@@ -50,8 +50,14 @@ const KEY_MEMBERS = ['kty', 'crv', 'x', 'y', 'n', 'e', 'kid', 'alg', 'use', 'key
 /** URIs that people or programs may follow, whether or not Grantable does (AZ-02). */
 const WEB_URIS = ['client_uri', 'logo_uri', 'policy_uri', 'tos_uri', 'initiate_login_uri', 'jwks_uri'];
 
+const isTexts = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');
+
+/** Others may be nested deeper than can be written. */
 function show(value: unknown): string {
-  return quote(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
+  if (typeof value === 'string') return quote(value);
+  if (isTexts(value)) return quote(value.join(' '));
+  return typeof value === 'object' && value !== null ? 'a list or an object' : String(value);
 }
 
 function requireObject(json: unknown, what: string): Metadata {
@@ -68,7 +74,7 @@ function readText(metadata: Metadata, name: string): string | undefined {
 function readTexts(metadata: Metadata, name: string): readonly string[] | undefined {
   const value = metadata[name];
   if (value === undefined) return undefined;
-  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return [...new Set(value)];
+  if (isTexts(value)) return [...new Set(value)];
   throw new MetadataRejected(`${name} must be a list of texts and is ${show(value)}.`);
 }
 
@@ -147,6 +153,16 @@ function parseAuthMethod(metadata: Metadata): AgentFacts['authMethod'] {
   );
 }
 
+/** @throws MetadataRejected */
+function keptMembers(key: Metadata, what: string): [name: string, value: unknown][] {
+  return KEY_MEMBERS.flatMap((name) => {
+    const value = key[name];
+    if (value === undefined) return [];
+    if (typeof value === 'string' || (name === 'key_ops' && isTexts(value))) return [[name, value]];
+    throw new MetadataRejected(`${what} has a key whose ${name} is ${show(value)}.`);
+  });
+}
+
 /**
  * A JSON Web Key Set of public keys (RFC 7517 section 5).
  * @param json as parsed @param what it is called in the error
@@ -161,11 +177,7 @@ export function parseKeys(json: unknown, what: string): AgentKeys {
       issue?.path[0] === 'keys' && typeof issue.path[1] === 'number' ? `key ${issue.path[1] + 1}` : 'keys';
     throw new MetadataRejected(`${what} has public keys only, at most 20: ${place} ${issue?.message}.`);
   }
-  return {
-    keys: read.data.keys.map((key) =>
-      Object.fromEntries(KEY_MEMBERS.flatMap((name) => (key[name] === undefined ? [] : [[name, key[name]]]))),
-    ),
-  };
+  return { keys: read.data.keys.map((key) => Object.fromEntries(keptMembers(key, what))) };
 }
 
 function parseKeySource(metadata: Metadata): Pick<AgentFacts, 'jwks' | 'jwksUri'> {

@@ -19,15 +19,17 @@ export interface Documents {
   /**
    * What its document says, fetched if what is known is not fresh.
    * @param address of the person's browser, which the fetch is counted for
+   * @param isKnown whether an organization has it as an application: then strangers who use up what its host may be asked
+   *   for do not keep it out
    * @throws MetadataRejected with a sentence for the developer of the agent, TooManyAttempts, Unavailable
    */
-  resolve(clientId: string, address: string): Promise<AgentFacts>;
+  resolve(clientId: string, address: string, isKnown?: boolean): Promise<AgentFacts>;
 }
 
 export interface DocumentsDeps {
   readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert'>;
   readonly getJson: GetJson;
-  /** Takes one fetch. @param host absent: of a document that was good lately @throws TooManyAttempts */
+  /** Takes one fetch. @param host absent: of an agent that is known, or was lately @throws TooManyAttempts */
   readonly limit: (address: string, host?: string) => Promise<void>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -149,7 +151,7 @@ export function createDocuments(deps: DocumentsDeps): Documents {
     async find(clientId) {
       return (await read(clientId))?.facts;
     },
-    async resolve(clientId, address) {
+    async resolve(clientId, address, isKnown = false) {
       const problem = findClientIdUrlProblem(clientId);
       if (problem !== undefined) throw new MetadataRejected(`The client_id ${problem}.`);
       const kept = await read(clientId);
@@ -157,7 +159,7 @@ export function createDocuments(deps: DocumentsDeps): Documents {
       requireNoFailure(clientId);
       const running = fetches.get(clientId);
       if (running) return running;
-      await limit(address, kept ? undefined : new URL(clientId).hostname);
+      await limit(address, kept || isKnown ? undefined : new URL(clientId).hostname);
       // Another request may have begun meanwhile.
       return fetches.get(clientId) ?? begin(clientId);
     },

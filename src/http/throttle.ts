@@ -78,7 +78,7 @@ export interface Throttle extends GuessLimits {
   /**
    * Takes one fetch of a metadata document from the address that asks for it, and one from the host that has it, so that
    * strangers cannot make this server flood another.
-   * @param host absent: a document that was good lately, which others must not be able to keep from being fetched again
+   * @param host absent: of an agent that is known, which strangers must not be able to keep out
    * @throws TooManyAttempts
    */
   agentDocument(address: string, host?: string): Promise<void>;

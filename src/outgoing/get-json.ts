@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { isIP } from 'node:net';
-import { quote } from '../errors/texts.ts';
+import { cut, quote, toOneLine } from '../errors/texts.ts';
 import { findFreshness } from './freshness.ts';
 import type { Targets } from './targets.ts';
 
@@ -25,7 +25,8 @@ export class FetchFailed extends Error {
   readonly reason: string | undefined;
   constructor(url: string, problem: string, reason?: string) {
     super(`${quote(url)} cannot be fetched: ${problem}.`);
-    this.reason = reason;
+    // A certificate of the stranger may be in it.
+    this.reason = reason === undefined ? undefined : toOneLine(cut(reason, MAX_REASON));
   }
 }
 
@@ -49,6 +50,9 @@ const HEADERS = {
 };
 
 const MAX_HEADERS = 8_192;
+/** Interim answers, such as early hints. */
+const MAX_INTERIM = 5;
+const MAX_REASON = 200;
 
 const JSON_TYPE = /^application\/(?:json|[\w.!#$&^-]+\+json)\s*(?:;|$)/i;
 
@@ -77,8 +81,9 @@ export function createGetJson({ targets, maxBytes, ca, now }: GetJsonDeps): GetJ
   }
 
   function send(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
+    let interim = 0;
     return new Promise((resolve, reject) => {
-      request(url, {
+      const sent = request(url, {
         headers: HEADERS,
         agent: false,
         lookup: targets.lookupFor(url),
@@ -86,8 +91,13 @@ export function createGetJson({ targets, maxBytes, ca, now }: GetJsonDeps): GetJ
         rejectUnauthorized: true,
         signal,
         ...(ca !== undefined && { ca }),
-      })
+      });
+      sent
         .on('response', resolve)
+        .on('information', () => {
+          interim += 1;
+          if (interim > MAX_INTERIM) sent.destroy(new Error('the server sends interim answers only'));
+        })
         .on('error', reject)
         // Also where neither of them came, as when the server changes the protocol.
         .on('close', () => reject(new Error('the connection was closed without an answer')))

@@ -46,7 +46,7 @@ function refuses(changes: Readonly<Record<string, unknown>>, message: RegExp, er
       assert.equal(thrown.error, error ?? 'invalid_client_metadata');
       return true;
     },
-    JSON.stringify(changes),
+    Object.keys(changes).join(),
   );
 }
 
@@ -210,6 +210,22 @@ test('private and symmetric keys are refused, also where nothing uses them', () 
 test('a name like __proto__ in a document changes nothing', () => {
   const json = JSON.stringify(document()).replace('{', '{"__proto__":{"token_endpoint_auth_method":"x"},');
   assert.equal(parseDocument(ID, JSON.parse(json)).authMethod, 'none');
+});
+
+test('a document that is nested deeply is refused in words', () => {
+  const deep = JSON.parse(`${'['.repeat(25_000)}${']'.repeat(25_000)}`);
+  const names = ['client_name', 'redirect_uris', 'grant_types', 'application_type', 'logo_uri', 'jwks_uri'];
+  for (const name of names) refuses({ [name]: deep }, /must be a/);
+  refuses({ client_id: deep }, /client_id is a list or an object: it must be/);
+  refuses({ jwks: deep }, /jwks must be a JSON object/);
+  refuses({ jwks: { keys: deep } }, /public keys only/);
+  for (const name of ['kid', 'alg', 'use', 'key_ops'])
+    refuses(
+      { jwks: { keys: [{ ...publicJwk(), [name]: deep }] } },
+      /has a key whose \w+ is a list or an obj/,
+    );
+  const { keys: [key = {}] = [] } = parseKeys({ keys: [{ ...publicJwk(), other: deep }] }, 'jwks');
+  assert.equal('other' in key, false);
 });
 
 test('an error cuts and escapes what the document says', () => {

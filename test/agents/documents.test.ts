@@ -349,7 +349,7 @@ test('DO-05 an address gets 30 fetches in ten minutes, remembered ones are free'
   await assert.rejects(documents.resolve(idOf(31), HOME), MetadataRejected);
 });
 
-test('DO-05 a host gets 60 fetches, and documents it has served get more', async () => {
+test('DO-05 a host gets 60 fetches, and those of known agents are not counted', async () => {
   const known = 'https://agent.example/known';
   const { documents, clock } = startWithout(async (url) => {
     if (url !== known) throw new FetchFailed(url, 'it is not there');
@@ -360,6 +360,10 @@ test('DO-05 a host gets 60 fetches, and documents it has served get more', async
     documents.resolve(`https://agent.example/${index}`, `198.51.100.${index}`);
   for (let index = 0; index < 59; index += 1) await assert.rejects(flood(index), MetadataRejected);
   await assert.rejects(flood(60), TooManyAttempts);
+  await assert.rejects(
+    documents.resolve('https://agent.example/established', HOME, true),
+    isRejected(/it is not there/),
+  );
   clock.now += MINUTE;
   assert.equal((await documents.resolve(known, HOME)).name, 'Agent');
 });

@@ -291,6 +291,20 @@ test('a server that does not speak TLS or HTTP is left', async (t) => {
   await fails(get(publisher.urlOf('/a')), AT_PUBLIC);
 });
 
+test('interim answers without end are left', async (t) => {
+  const { publisher, get } = await start(t);
+  publisher.answer = (_, response) => {
+    for (let count = 0; count < 5; count += 1) response.writeProcessing();
+    answerJson({})(_, response);
+  };
+  assert.deepEqual((await get(publisher.urlOf('/a'))).json, {});
+  publisher.answer = (_, response) => {
+    response.socket?.on('error', () => undefined);
+    for (let count = 0; count < 6; count += 1) response.writeProcessing();
+  };
+  assert.match((await fails(get(publisher.urlOf('/a')), AT_PUBLIC)) ?? '', /interim answers only/);
+});
+
 test('headers without end are left', async (t) => {
   const { publisher, get } = await start(t);
   publisher.answer = (_, response) =>
