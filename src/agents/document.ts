@@ -42,6 +42,7 @@ const MOST_REDIRECT_URIS = 20;
 const GRANTS: Readonly<Record<string, Grant>> = {
   authorization_code: 'authorization_code',
   refresh_token: 'refresh_token',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer': 'identity_assertion',
 };
 
 /** The rest of a key, such as its certificates, may change while the key is the same. */

@@ -175,6 +175,11 @@ test('a document needs the grant and the response type of logins', () => {
   refuses({ grant_types: [] }, /it must have authorization_code/);
   refuses({ response_types: ['token'] }, /it must have code/);
   refuses({ application_type: 'service' }, /it must be web or native/);
+  const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
+  assert.deepEqual(parseFacts(document({ grant_types: ['authorization_code', jwtBearer] })).grants, [
+    'authorization_code',
+    'identity_assertion',
+  ]);
   for (const odd of ['constructor', '__proto__', 'toString'])
     assert.deepEqual(parseFacts(document({ grant_types: ['authorization_code', odd] })).grants, [
       'authorization_code',
