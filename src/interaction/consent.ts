@@ -4,6 +4,7 @@
  */
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
+import { isApproved } from '../directory/registered-applications.ts';
 import { type Resource, titleOf, type User } from '../nouns/index.ts';
 import { toBit } from '../permissions/actions.ts';
 import { describeLimit, limitedRights } from '../permissions/limit-texts.ts';
@@ -22,6 +23,7 @@ import type { Interaction } from '../provider/interactions.ts';
 import type { AskedTables } from '../provider/table-consent.ts';
 import type { Agreed } from '../tokens/consent.ts';
 import { browserLoginTtl, type LoginLifetimes, lastsWithSession } from '../tokens/expiry.ts';
+import { describeAgent, describeRedirect } from './agent-words.ts';
 import type { PageDeps } from './deps.ts';
 import { toDay, toDuration } from './duration.ts';
 import { FORM_TOKEN } from './forms.ts';
@@ -48,9 +50,10 @@ function toText(scope: string, { scopeTexts = {} }: Partial<Resource>): string {
   return SCOPE_TEXTS.get(scope) ?? text?.displayName ?? `use ${scope}`;
 }
 
-/** Changes with what the page shows, so a yes from a page that showed less does not count. */
-export function consentPurpose(tables: AskedTables | undefined): string {
-  return `consent ${tables ? JSON.stringify(toStored(tables.permissions)) : ''}`;
+/** Changes with what the page shows: a yes from a page that showed less, or an agent of another name, does not count. */
+export function consentPurpose({ application }: ActiveApplication, tables: AskedTables | undefined): string {
+  const agent = application.agent && [application.agent.document, isApproved(application)];
+  return `consent ${JSON.stringify([tables && toStored(tables.permissions), agent])}`;
 }
 
 interface TableRow {
@@ -152,15 +155,6 @@ function findNews(
   };
 }
 
-/**
- * The host of the redirect URI; of an app's own scheme the scheme (RFC 8252 section 7.1): what stands where a host would
- * is of the app's own choice.
- */
-function toHost(redirectUri: unknown): string {
-  const { host, protocol } = new URL(String(redirectUri));
-  return /^https?:$/.test(protocol) ? host : protocol;
-}
-
 /** How long the application can renew its access. As of `now` (milliseconds). */
 function toLogin(scopes: readonly string[], lifetimes: LoginLifetimes, now: number) {
   const seconds = browserLoginTtl(scopes, lifetimes);
@@ -184,7 +178,8 @@ export function showConsent(
   ctx.body = views.render('consent', {
     application: titleOf(client.application),
     organization: titleOf(client.organization),
-    host: toHost(params.redirect_uri),
+    agent: describeAgent(client),
+    ...describeRedirect(params.redirect_uri),
     username: user?.username,
     /** The person agreed to all of it before: one click continues. */
     isKnown: news.isNothing && !mustAskAgain,
@@ -206,7 +201,7 @@ export function showConsent(
     action: `/interaction/${uid}/consent`,
     cancel: `/interaction/${uid}/abort`,
     tokenName: FORM_TOKEN,
-    token: forms.token(uid, consentPurpose(tables)),
+    token: forms.token(uid, consentPurpose(client, tables)),
     abortToken: forms.token(uid, 'abort'),
   });
 }

@@ -116,7 +116,7 @@ export function createInteractionRoutes(
     const { interaction, client } = await requireInteraction(ctx);
     requirePrompt(interaction, 'consent');
     const [user, tables] = await Promise.all([findPerson(interaction), interactions.findTables(interaction)]);
-    forms.require(ctx, interaction.uid, consentPurpose(tables));
+    forms.require(ctx, interaction.uid, consentPurpose(client, tables));
     if (!user) return interactions.finish(ctx, {});
     const grantId = await interactions.grant(interaction, { user, client }, tables);
     await recordConsent(ctx, interaction, client);

@@ -4,6 +4,7 @@ import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { titleOf } from '../nouns/index.ts';
 import type { Decision, Interaction } from '../provider/interactions.ts';
+import { describeAgent } from './agent-words.ts';
 import type { PageDeps } from './deps.ts';
 import { FORM_TOKEN } from './forms.ts';
 import { isProblem, type Problem, provePassword } from './proof.ts';
@@ -28,6 +29,7 @@ export function showLogin(
   ctx.body = views.render('login', {
     application: titleOf(client.application),
     organization: titleOf(client.organization),
+    agent: describeAgent(client),
     action: `/interaction/${uid}/login`,
     cancel: `/interaction/${uid}/abort`,
     username: (typed?.username ?? hint).slice(0, MAX_HINT),

@@ -16,7 +16,8 @@ type Client = InstanceType<Provider['Client']>;
 /** Our own members of a client's metadata. */
 const PKCE = 'pkce';
 const AUTH_METHOD = 'registered_auth_method';
-export const OWN_CLIENT_METADATA = [PKCE, AUTH_METHOD];
+const AGENT = 'agent';
+export const OWN_CLIENT_METADATA = [PKCE, AUTH_METHOD, AGENT];
 
 /** Whether an authorization request of this client needs a code challenge. */
 export function isPkceRequired(client: Client, redirectUri: unknown): boolean {
@@ -27,6 +28,11 @@ export function isPkceRequired(client: Client, redirectUri: unknown): boolean {
 /** Whether it cannot keep a secret (RFC 6749 section 2.1). */
 export function isPublicClient(client: Client | undefined): boolean {
   return client?.[AUTH_METHOD] === 'none';
+}
+
+/** Whether it registered itself. */
+export function isAgent(client: Client | undefined): boolean {
+  return client?.[AGENT] === true;
 }
 
 /**
@@ -54,6 +60,7 @@ export function toClientMetadata(
     authorization_details_types: [...DETAIL_TYPES],
     [PKCE]: application.pkce ?? 'required',
     [AUTH_METHOD]: application.authMethod,
+    [AGENT]: application.agent !== undefined,
     id_token_signed_response_alg: idTokenAlg,
   };
 }

@@ -4,7 +4,7 @@ import type { Directory } from '../directory/directory.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import { isOnDevice } from '../nouns/redirect-uris.ts';
 import type { Registry } from '../registry/registry.ts';
-import { isPublicClient } from './clients.ts';
+import { isAgent, isPublicClient } from './clients.ts';
 import { type FindAskedTables, isAgreed } from './table-consent.ts';
 
 const { Check, Prompt, base } = interactionPolicy;
@@ -69,6 +69,16 @@ function askForEachLoginOnDevices(policy: interactionPolicy.DefaultPolicy): void
   );
 }
 
+/** An operator does not answer for an agent, so the person must see what it asks for each time, whatever was agreed to. */
+function askForEachLoginOfAgents(policy: interactionPolicy.DefaultPolicy): void {
+  addCheck(
+    policy,
+    'consent',
+    ['agent_needs_consent', 'an agent needs the person at each login'],
+    ({ oidc: { client, result } }) => isAgent(client) && !result?.consent,
+  );
+}
+
 /**
  * A browser session belongs to a realm and dies with what ended its account's logins. The engine keeps one account
  * per session and never asks whether a client may serve it; at `prompt=none` these checks end in `login_required`.
@@ -88,6 +98,7 @@ export function createLoginPolicy({
   addLeavingOut(policy, leaveOutForPerson);
   addTableConsent(policy, findAskedTables);
   askForEachLoginOnDevices(policy);
+  askForEachLoginOfAgents(policy);
   addCheck(
     policy,
     'login',

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
+import { addAgent } from '../support/agents.ts';
 import { chromiumMissing, startChromium } from '../support/chromium.ts';
-import { PASSWORD, startServer, type TestServer } from '../support/server.ts';
+import { PASSWORD, RESOURCE, startServer, type TestServer } from '../support/server.ts';
 import { createFlow, type Flow } from './flow.ts';
 
 const LONG_NAME = 'customer_shipping_addresses';
@@ -29,6 +30,7 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
       startChromium(),
       startServer({
         fixture({ organizations: [acme] }) {
+          acme.agents = { policy: 'any', application: 'web' };
           const permissions = {
             isAdmin: false,
             tables: {
@@ -126,6 +128,27 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
         }
       }
     }
+  });
+
+  test('a name of marks and a long host stay in their lines of the page of an agent', async () => {
+    const host = `https://${'long.'.repeat(40)}example`;
+    const clientId = `${host}/agent.json`;
+    const redirectUri = `${host}/cb`;
+    const name = `Z${'\u0352\u0310\u034b'.repeat(16)}algo ${'W'.repeat(45)}`;
+    await addAgent(server, { clientId, name, redirectUris: [redirectUri] });
+    const page = await openLogin({ client_id: clientId, redirect_uri: redirectUri, resource: RESOURCE });
+    await logIn(page, 'ann', PASSWORD);
+    await page.waitForSelector('dl');
+    for (const font of ['', WIDE_FONT]) {
+      if (font !== '') await page.addStyleTag({ content: font });
+      for (const width of SIZES) {
+        await page.setViewportSize({ width, height: 700 });
+        const faults = await findFaults(page);
+        assert.deepEqual(faults, { beyondPage: false, beyondCard: 0, torn: [] }, `${width} px ${font}`);
+      }
+    }
+    const clipped = await page.evaluate(`getComputedStyle(document.querySelector('dd')).overflowY`);
+    assert.equal(clipped, 'clip');
   });
 
   test('after a wrong password the cursor is in its field, which says what is wrong', async () => {
