@@ -19,9 +19,12 @@ import {
 } from '@modelcontextprotocol/server';
 import type { Action } from '../permissions/actions.ts';
 import { quoteName } from '../permissions/errors.ts';
+import { difference, NOTHING } from '../permissions/permissions.ts';
+import { toTableScope } from '../permissions/table-scopes.ts';
 import { toQuotable } from './access.ts';
 import { type Caller, callerOf, findToken } from './mcp-auth-info.ts';
 import { access, findProblems, Rule, scopesOfRules } from './rules.ts';
+import type { VerifiedToken } from './verified-token.ts';
 
 /** The right to an action on all rows and columns of a table, as `access.require(table, action)`. */
 export interface ToolRight {
@@ -78,13 +81,27 @@ export function challengeOf(rights: ToolRights): ScopeChallengeHandler {
 }
 
 function challengeOfRules(rules: readonly Rule[]): ScopeChallengeHandler {
-  const [first, ...others] = scopesOfRules(rules);
+  const asked = scopesOfRules(rules);
+  const [first, ...others] = asked;
   return ({ authInfo }) => {
     const token = findToken(authInfo);
     const problems = token ? findProblems(token, rules) : [NO_TOKEN];
     if (problems.length === 0 || first === undefined) return undefined;
-    return { scopes: [first, ...others], errorDescription: toQuotable(problems.join(' ')) };
+    const kept = (token ? limitedScopes(token) : []).filter((scope) => !asked.includes(scope));
+    return { scopes: [first, ...others, ...kept], errorDescription: toQuotable(problems.join(' ')) };
   };
+}
+
+/** A challenge stays far below the length of headers that clients accept. */
+const MOST_KEPT = 50;
+
+/**
+ * The rights to some rows and columns that the token has. The `scope` of a token response cannot say them, so a client that
+ * asks for what it had and what the challenge names would lose them.
+ */
+function limitedScopes({ permissions }: VerifiedToken): string[] {
+  const limited = difference(permissions, NOTHING).cells.filter(({ isLimited }) => isLimited);
+  return limited.slice(0, MOST_KEPT).map(({ table, action }) => toTableScope(table, action));
 }
 
 const NO_TOKEN = 'The request has no token.';

@@ -167,6 +167,22 @@ describe('an MCP server without sessions', () => {
     await client.close();
   });
 
+  test('a challenge names the limited rights of the token, which its scope cannot', async () => {
+    const client = await connect(urlOf(api), await limitedToken());
+    await assert.rejects(client.callTool({ name: 'move_orders' }), {
+      requiredScope: 'orders:read orders:delete public.users:update',
+    });
+    const details = [
+      { type: 'table_access_set', tables: ['orders'], actions: ['update'], rows: { region: ['eu'] } },
+    ];
+    const form = { authorization_details: JSON.stringify(details) };
+    const other = await connect(urlOf(api), await tokenOf('machine', form));
+    await assert.rejects(other.callTool({ name: 'count_orders' }), {
+      requiredScope: 'orders:read orders:update',
+    });
+    await Promise.all([client.close(), other.close()]);
+  });
+
   test('PM-11 of a batch with one call that is not allowed, none is run', async () => {
     const token = await tokenOf('machine');
     tools.ran.length = 0;
