@@ -12,6 +12,8 @@ interface Said {
   readonly assertionAudience?: 'issuer' | 'endpoint' | undefined;
   readonly grants?: readonly string[];
   readonly redirectUris?: readonly string[];
+  /** Of an application for agents, which have redirect URIs of their own. */
+  readonly default?: object | undefined;
   readonly postLogoutRedirectUris?: readonly string[];
   readonly native?: boolean;
   readonly firstParty?: boolean;
@@ -70,8 +72,8 @@ export function findApplicationProblems(application: Said): Contradiction[] {
     ],
     [
       'redirectUris',
-      redirectUris?.length === 0 && grants.includes('authorization_code'),
-      'is empty, but authorization_code needs one',
+      redirectUris?.length === 0 && grants.includes('authorization_code') && !application.default,
+      'is empty, but authorization_code needs one, unless the application is for agents and has a default',
     ],
     [
       'resources',
