@@ -9,7 +9,7 @@ import Router from '@koa/router';
 import {
   access,
   createVerifier,
-  demandAny,
+  demandAll,
   type TokenAccess,
   type VerifiedToken,
 } from 'grantable/resource-server';
@@ -120,7 +120,7 @@ routes.delete('/orders/:id', access.requireAny('orders', 'delete'), (ctx: Contex
 routes.post('/orders/bulk', async (ctx: Context) => {
   const steps = await readBody(ctx, bulk);
   const token = tokenFor(ctx);
-  for (const step of steps) demandAny(token, 'orders', step.do);
+  demandAll(token, ...steps.map((step) => access.requireAny('orders', step.do)));
   ctx.body = orders.together(() =>
     steps.map((step) => {
       if (step.do === 'create') return orders.insert(token.access, step.order);

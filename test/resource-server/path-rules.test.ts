@@ -149,6 +149,20 @@ test('without a token, an empty list of rules beside a public one is private', a
   );
 });
 
+test('a challenge names the scopes of all rules of a path', async () => {
+  const both = [access.require('orders', 'read'), access.require('products', 'read')];
+  const { handle } = createForwardAuth(openVerifier, [{ method: 'GET', path: '/joined', access: both }]);
+  const headers = { 'x-original-method': 'GET', 'x-original-uri': '/joined' };
+  for (const [status, sent] of [
+    [401, headers],
+    [403, { ...headers, authorization: 'Bearer x' }],
+  ] as const) {
+    const answer = await handle(new Request(RESOURCE, { headers: sent }));
+    assert.equal(answer.status, status);
+    assert.match(answer.headers.get('www-authenticate') ?? '', / scope="orders:read products:read", /);
+  }
+});
+
 test('a handler of Fetch answers as the listener does', async (t) => {
   const { handle, listener } = createForwardAuth(openVerifier, RULES);
   const server = createServer(listener).listen(0, '127.0.0.1');
