@@ -12,8 +12,10 @@ import {
 } from '@modelcontextprotocol/server';
 import { access, createVerifier, type Verifier } from '../../src/resource-server/index.ts';
 import { callerOf, createMcpProtection } from '../../src/resource-server/mcp.ts';
+import { createSessionIds } from '../../src/resource-server/mcp-sessions.ts';
 import { PASSWORD, RESOURCE, secretOf, startServer, type TestServer } from '../support/server.ts';
 import { listen, type ProtectedTools, protectTools, urlOf } from './mcp-api.ts';
+import { openVerifier } from './open-verifier.ts';
 
 const METADATA = `${RESOURCE}.well-known/oauth-protected-resource`;
 
@@ -412,6 +414,16 @@ describe('sessions', () => {
     }
     assert.equal(await statusOf(ann, id, call(3, 'move_orders')), 403);
     assert.equal(await statusOf(ann, id), 200);
+  });
+
+  test('PM-12 the same user with another client has other sessions', async () => {
+    const ids = createSessionIds();
+    const token = await openVerifier.verify('x');
+    const id = ids.create(token);
+    assert.ok(ids.isOwn(id, { ...token, expiresAt: 2 }));
+    assert.ok(!ids.isOwn(id, { ...token, clientId: 'y' }));
+    assert.ok(!ids.isOwn(id, { ...token, subject: 'y' }));
+    assert.ok(!createSessionIds().isOwn(id, token), 'another process has another key');
   });
 
   test('a session whose id does not say whose it is serves nothing', async () => {
