@@ -1,14 +1,10 @@
 /** Whose request it is: the bearer of the access token in the `Authorization` header, which is the only place for it. */
 import type { Context, DefaultState } from 'koa';
+import { describeChallenge, readBearer } from '../../clients/bearer.ts';
 import { DomainError, TokenRejected } from '../../errors/domain.ts';
 import type { Throttle } from '../../http/throttle.ts';
 import type { PresentedTokens } from '../../tokens/identify.ts';
 import type { Actor } from '../rights/actor.ts';
-
-/** RFC 6750 section 2.1. */
-const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
-/** What an `error_description` may have (RFC 6750 section 3). */
-const NOT_IN_DESCRIPTION = /[^ !#-[\]-~]/g;
 
 /** @throws TokenRejected */
 export type FindActor = (token: string, state: DefaultState) => Promise<Actor>;
@@ -30,14 +26,8 @@ export class TokenMissing extends DomainError {
 
 /** Says to a client that was refused what its token lacks (RFC 6750 section 3, RFC 9470 section 3). */
 export function challenge(ctx: Context, issuer: string, error: DomainError): void {
-  const parameters: Record<string, string | number> = { realm: `${issuer}/admin` };
-  if (!(error instanceof TokenMissing)) {
-    parameters.error = error.error;
-    parameters.error_description = error.told.replace(NOT_IN_DESCRIPTION, "'");
-    if ('maxAge' in error && typeof error.maxAge === 'number') parameters.max_age = error.maxAge;
-  }
-  const said = Object.entries(parameters).map(([name, value]) => `${name}="${value}"`);
-  ctx.set('WWW-Authenticate', `Bearer ${said.join(', ')}`);
+  const said = error instanceof TokenMissing ? undefined : error;
+  ctx.set('WWW-Authenticate', describeChallenge(`${issuer}/admin`, said));
 }
 
 /**
@@ -51,7 +41,7 @@ export function createAuthenticate({ findActor, throttle, presentedTokens }: Aut
   return async (ctx: Context): Promise<Actor> => {
     const header = ctx.get('Authorization');
     if (header === '') throw new TokenMissing();
-    const [, token] = BEARER.exec(header) ?? [];
+    const token = readBearer(header);
     if (token === undefined) {
       throw new TokenRejected({ description: 'The Authorization header is not Bearer and an access token.' });
     }
