@@ -5,13 +5,12 @@
 import { MalformedRequest } from '../errors/domain.ts';
 import { MAX_COLUMNS } from '../nouns/index.ts';
 import { ACTIONS, type Action, toBit } from '../permissions/actions.ts';
-import { PermissionsError, quoteName } from '../permissions/errors.ts';
-import { type JsonObject, parseJsonText, readMember } from '../permissions/json.ts';
+import { quoteName } from '../permissions/errors.ts';
+import { type JsonObject, readMember } from '../permissions/json.ts';
 import { findCatalogueIdProblem } from '../permissions/table-ids.ts';
 import type { RowAccess } from '../permissions/verdicts.ts';
+import { requireObject } from './json-body.ts';
 
-/** Levels of objects and arrays: six around a row, and some for JSON in its columns. */
-const MAX_DEPTH = 16;
 const MAX_EVALUATIONS = 100;
 const ACCESS_TOKEN = 'access_token';
 const TABLE = 'table';
@@ -40,27 +39,6 @@ const SEMANTICS: ReadonlyMap<unknown, StopAt> = new Map([
 ]);
 
 const malformed = (description: string): MalformedRequest => new MalformedRequest({ description });
-
-/** @throws MalformedRequest */
-export function parseRequest(text: string): JsonObject {
-  let value: unknown;
-  try {
-    value = parseJsonText(text, MAX_DEPTH);
-  } catch (error) {
-    if (!(error instanceof PermissionsError)) throw error;
-    throw malformed(
-      error.code === 'too_large'
-        ? `The body has too many members, or is nested more than ${MAX_DEPTH} levels deep.`
-        : 'The body is not valid JSON, or an object in it has a name twice or one such as __proto__.',
-    );
-  }
-  return requireObject(value, 'The body');
-}
-
-function requireObject(value: unknown, what: string): JsonObject {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw malformed(`${what} must be a JSON object.`);
-}
 
 /** The standard has members left out, never null, so null is a mistake like any other. */
 function readOr(object: JsonObject, name: string, absent: unknown): unknown {

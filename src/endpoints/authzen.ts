@@ -11,7 +11,8 @@ import { MAX_FORM_BYTES, readBody } from '../http/body.ts';
 import { type JsonObject, readMember } from '../permissions/json.ts';
 import { createDecide, type Decision, NOT_ACTIVE, refuse } from '../tokens/table-decisions.ts';
 import type { FindTokenRights, TokenRights } from '../tokens/token-rights.ts';
-import { parseRequest, readEvaluations, readQuestion, readStopAt } from './authzen-questions.ts';
+import { readEvaluations, readQuestion, readStopAt } from './authzen-questions.ts';
+import { parseJsonBody, requireJsonType } from './json-body.ts';
 import { type ClientRequest, type Requests, requireServing } from './requests.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -34,20 +35,18 @@ async function receive(
   ctx: Context,
   requests: Requests,
 ): Promise<{ readonly body: JsonObject; readonly request: ClientRequest }> {
-  if (!ctx.is('application/json')) {
-    throw new MalformedRequest({ description: 'Send the request as application/json.' });
-  }
+  requireJsonType(ctx);
   const authorization = ctx.get('Authorization');
   const { state } = ctx;
   const authenticate = (form: Form): Promise<ClientRequest> =>
     requests.authenticate({ authorization, form, state }, { servesPublic: false });
   if (authorization === '') {
-    const body = parseRequest(await readBody(ctx, MAX_FORM_BYTES));
+    const body = parseJsonBody(await readBody(ctx, MAX_FORM_BYTES));
     return { body, request: await authenticate(credentialsIn(body)) };
   }
   const text = await readBody(ctx, MAX_BODY_BYTES);
   const request = await authenticate({});
-  const body = parseRequest(text);
+  const body = parseJsonBody(text);
   // Refuses two ways at once.
   readCredentials(authorization, credentialsIn(body));
   return { body, request };
