@@ -6,7 +6,7 @@ import type { Operation } from './admin/operations/operation.ts';
 import { findInsecureSettings } from './apply/insecure-settings.ts';
 import type { Config } from './config/config.ts';
 import { createIsListedOrigin } from './directory/listed-origins.ts';
-import { BROWSER_PATHS } from './endpoints/client-origins.ts';
+import { BROWSER_PATHS, isBrowserPath } from './endpoints/client-origins.ts';
 import type { Face } from './faces/face.ts';
 import { logAnswered } from './http/access-log.ts';
 import { createApp } from './http/app.ts';
@@ -140,7 +140,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       version: async () => `${keySet}/${(await directory.view()).revision}`,
       maxAge: JWKS_CACHE_SECONDS,
     },
-    cors: { paths: BROWSER_PATHS, isListed: createIsListedOrigin(directory) },
+    cors: { isPagePath: isBrowserPath, isListed: createIsListedOrigin(directory) },
     endpoints,
     api,
     routes,

@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { MetadataRejected } from '../errors/domain.ts';
 import { quote } from '../errors/texts.ts';
-import type { Grant } from '../nouns/index.ts';
+import type { Application, AuthMethod, Grant } from '../nouns/index.ts';
 import { findRedirectUriProblem, isOnDevice } from '../nouns/redirect-uris.ts';
 import { isShownName, MAX_SHOWN_NAME } from '../nouns/shown-name.ts';
 import { jwks as publicKeys } from '../nouns/values.ts';
@@ -18,7 +18,7 @@ export interface AgentFacts {
   readonly redirectUris: readonly string[];
   /** Those of its `grant_types` that agents may use here. */
   readonly grants: readonly Grant[];
-  readonly authMethod: 'none' | 'private_key_jwt';
+  readonly authMethod: AuthMethod;
   /** Public keys, for `private_key_jwt`; absent too while they are still to be fetched from `jwksUri`. */
   readonly jwks?: AgentKeys;
   readonly jwksUri?: string;
@@ -35,14 +35,23 @@ export interface AgentKeys {
 /** What agents say of themselves, whichever way their client id comes about. */
 export type SaidFacts = Omit<AgentFacts, 'clientId'>;
 
+export type AgentKind = NonNullable<Application['agent']>['kind'];
+
 type Metadata = Readonly<Record<string, unknown>>;
 
 const MOST_REDIRECT_URIS = 20;
 
-const GRANTS: Readonly<Record<string, Grant>> = {
-  authorization_code: 'authorization_code',
-  refresh_token: 'refresh_token',
-  'urn:ietf:params:oauth:grant-type:jwt-bearer': 'identity_assertion',
+/** The grants that agents may use here, by their types (RFC 7591 section 2). */
+export const AGENT_GRANT_TYPES: readonly (readonly [type: string, grant: Grant])[] = [
+  ['authorization_code', 'authorization_code'],
+  ['refresh_token', 'refresh_token'],
+  ['urn:ietf:params:oauth:grant-type:jwt-bearer', 'identity_assertion'],
+];
+
+/** How it may authenticate; the first is the default. RFC 7591 has a secret, which the publisher of a document cannot share with this server. */
+const AUTH_METHODS_OF: Readonly<Record<AgentKind, readonly [AuthMethod, ...AuthMethod[]]>> = {
+  document: ['none', 'private_key_jwt'],
+  registered: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
 };
 
 /** The rest of a key, such as its certificates, may change while the key is the same. */
@@ -61,7 +70,8 @@ function show(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'a list or an object' : String(value);
 }
 
-function requireObject(json: unknown, what: string): Metadata {
+/** @throws MetadataRejected */
+export function requireObject(json: unknown, what: string): Metadata {
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Metadata;
   throw new MetadataRejected(`${what} must be a JSON object.`);
 }
@@ -88,24 +98,32 @@ function parseName(metadata: Metadata): string {
   );
 }
 
-function requireRedirectUri(uri: string, name: string, type: string | undefined): void {
-  const isWeb = type === 'web';
-  const url = URL.parse(uri);
-  const problem =
-    findRedirectUriProblem(uri) ??
-    (isWeb && !/^https?:/.test(uri)
-      ? 'has a scheme of its own, which needs the application_type native'
-      : undefined) ??
-    (isWeb && url?.protocol === 'http:' && isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0
-      ? 'has http and an IP address, which needs the application_type native'
-      : undefined);
+interface ClientType {
+  /** OpenID Connect Dynamic Client Registration section 2. */
+  readonly type: string | undefined;
+  readonly kind: AgentKind;
+}
+
+function findWebProblem(uri: string, kind: AgentKind): string | undefined {
+  const needsNative = 'which needs the application_type native';
+  if (!/^https?:/.test(uri)) return `has a scheme of its own, ${needsNative}`;
+  const { protocol, hostname } = new URL(uri);
+  if (protocol === 'https:') return undefined;
+  // Documents are published for all servers, and many of them say so of an application on this machine.
+  if (kind === 'registered') return `has http, ${needsNative}`;
+  const isAddress = isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
+  return isAddress ? `has http and an IP address, ${needsNative}` : undefined;
+}
+
+function requireRedirectUri(uri: string, name: string, { type, kind }: ClientType): void {
+  const problem = findRedirectUriProblem(uri) ?? (type === 'web' ? findWebProblem(uri, kind) : undefined);
   if (problem !== undefined)
     throw new MetadataRejected(`${name} has ${quote(uri)}, which ${problem}.`, {
       error: 'invalid_redirect_uri',
     });
 }
 
-function parseRedirectUris(metadata: Metadata, type: string | undefined): readonly string[] {
+function parseRedirectUris(metadata: Metadata, client: ClientType): readonly string[] {
   const uris = readTexts(metadata, 'redirect_uris') ?? [];
   if (uris.length === 0 || uris.length > MOST_REDIRECT_URIS) {
     throw new MetadataRejected(
@@ -113,9 +131,9 @@ function parseRedirectUris(metadata: Metadata, type: string | undefined): readon
       { error: 'invalid_redirect_uri' },
     );
   }
-  for (const uri of uris) requireRedirectUri(uri, 'redirect_uris', type);
+  for (const uri of uris) requireRedirectUri(uri, 'redirect_uris', client);
   for (const uri of readTexts(metadata, 'post_logout_redirect_uris') ?? [])
-    requireRedirectUri(uri, 'post_logout_redirect_uris', type);
+    requireRedirectUri(uri, 'post_logout_redirect_uris', client);
   return uris;
 }
 
@@ -128,7 +146,7 @@ function parseGrants(metadata: Metadata): readonly Grant[] {
   const responses = readTexts(metadata, 'response_types') ?? ['code'];
   if (!responses.includes('code'))
     throw new MetadataRejected(`response_types is ${show(responses)}: it must have code.`);
-  return types.flatMap((type) => (Object.hasOwn(GRANTS, type) ? [GRANTS[type] as Grant] : []));
+  return AGENT_GRANT_TYPES.flatMap(([type, grant]) => (types.includes(type) ? [grant] : []));
 }
 
 function requireWebUris(metadata: Metadata): void {
@@ -145,12 +163,13 @@ function requireWebUris(metadata: Metadata): void {
   }
 }
 
-function parseAuthMethod(metadata: Metadata): AgentFacts['authMethod'] {
-  // The default of RFC 7591 is a secret, which a stranger cannot share with this server.
-  const method = readText(metadata, 'token_endpoint_auth_method') ?? 'none';
-  if (method === 'none' || method === 'private_key_jwt') return method;
+function parseAuthMethod(metadata: Metadata, kind: AgentKind): AuthMethod {
+  const known = AUTH_METHODS_OF[kind];
+  const method = readText(metadata, 'token_endpoint_auth_method') ?? known[0];
+  const found = known.find((each) => each === method);
+  if (found !== undefined) return found;
   throw new MetadataRejected(
-    `token_endpoint_auth_method is ${show(method)}: it must be none or private_key_jwt.`,
+    `token_endpoint_auth_method is ${show(method)}: it must be ${known.join(', ').replace(/, (\w+)$/, ' or $1')}.`,
   );
 }
 
@@ -194,14 +213,14 @@ function parseKeySource(metadata: Metadata): Pick<AgentFacts, 'jwks' | 'jwksUri'
  * @param json client metadata as parsed
  * @throws MetadataRejected with a sentence for the developer of the agent
  */
-export function parseFacts(json: unknown): SaidFacts {
+export function parseFacts(json: unknown, kind: AgentKind = 'document'): SaidFacts {
   const metadata = requireObject(json, 'Client metadata');
   requireWebUris(metadata);
   const type = readText(metadata, 'application_type');
   if (type !== undefined && type !== 'web' && type !== 'native')
     throw new MetadataRejected(`application_type is ${show(type)}: it must be web or native.`);
-  const redirectUris = parseRedirectUris(metadata, type);
-  const authMethod = parseAuthMethod(metadata);
+  const redirectUris = parseRedirectUris(metadata, { type, kind });
+  const authMethod = parseAuthMethod(metadata, kind);
   // Also where nothing uses them: a private key in a public document is a mistake that its publisher must hear of.
   const keys = parseKeySource(metadata);
   const usesKeys = authMethod === 'private_key_jwt';

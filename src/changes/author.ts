@@ -22,6 +22,8 @@ export type Party =
   | { readonly user: string }
   | { readonly client: string }
   | { readonly connection: string }
+  | { readonly agent: string }
+  | { readonly initialToken: string }
   | { readonly registeringThrough: FaceName };
 
 /** Clients make users and roles through faces only. */
@@ -29,6 +31,8 @@ const managers = {
   user: 'person',
   client: 'face',
   connection: 'face',
+  agent: 'agent',
+  initialToken: 'agent',
   registeringThrough: 'face',
 } as const satisfies Readonly<Record<string, ManagedBy>>;
 

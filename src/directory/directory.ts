@@ -87,6 +87,8 @@ export interface DirectoryView {
   algChoices(): Promise<AlgChoices>;
   /** Faces that any enabled organization has switched on. */
   facesInUse(): Promise<ReadonlySet<FaceName>>;
+  /** Whether agents may register at any enabled organization. */
+  letsAgentsRegister(): Promise<boolean>;
   /** Whether one of them gives rights over devices. */
   usesDevices(): Promise<boolean>;
   /** What a user may do with devices. @param organization id */
@@ -201,12 +203,18 @@ function createView(
     ['organizations'],
     async () => new Set(await store.organizations.listedValues('face')),
   );
+  const registrations = rememberValues(
+    'registrations of agents',
+    ['organizations'],
+    async () => new Set(await store.organizations.listedValues('registration')),
+  );
   const devicesOf = faceRules.find(({ findDeviceRights }) => findDeviceRights);
   return {
     revision,
     // Of a view that a change has overtaken, this is a number that no later view has.
     revisionOf: (...ids) => Math.min(revision, lastChangeOf(ids)),
     facesInUse,
+    letsAgentsRegister: async () => (await registrations()).size > 0,
     usesDevices: async () => devicesOf !== undefined && (await facesInUse()).has(devicesOf.name),
     findDeviceRights: async (user, organization) =>
       devicesOf?.findDeviceRights?.(user, await organizations(organization)) ?? NO_DEVICE_ACCESS,

@@ -4,20 +4,26 @@
  */
 import type { Context, Middleware } from 'koa';
 import type { Directory } from '../directory/directory.ts';
-import { ENDPOINTS, pathsFor } from '../provider/paths.ts';
+import { ENDPOINTS, pathsFor, REGISTERED_PREFIX } from '../provider/paths.ts';
 
-/** Paths that pages may call. */
-export const BROWSER_PATHS: readonly string[] = pathsFor('pages');
-const HEADERS = ['Authorization', 'Content-Type'];
+/** Paths of endpoints that pages may call. */
+export const BROWSER_PATHS: readonly string[] = [...pathsFor('pages'), ...pathsFor('strangers')];
+export const PREFLIGHT_HEADERS = ['Authorization', 'Content-Type'];
+
+/** Whether answers at the path may be read by pages, if only by some. */
+export function isBrowserPath(path: string): boolean {
+  return BROWSER_PATHS.includes(path) || path.startsWith(REGISTERED_PREFIX);
+}
 
 /** Preflights, by `OPTIONS` and path. Resource servers' endpoints have them too, where the engine would answer. */
 export const PREFLIGHTS: ReadonlyMap<string, Middleware> = new Map(
-  ENDPOINTS.filter(({ callers }) => callers === 'pages' || callers === 'servers').map(
+  ENDPOINTS.filter(({ callers }) => callers !== 'redirects' && callers !== 'all').map(
     ({ path, methods, callers }) => [
       `OPTIONS ${path}`,
       (ctx) => {
         ctx.status = 204;
-        if (callers === 'pages') ctx.state.preflight = { methods, headers: HEADERS };
+        if (callers !== 'servers') ctx.state.preflight = { methods, headers: PREFLIGHT_HEADERS };
+        if (callers === 'strangers') ctx.state.readers = '*';
       },
     ],
   ),

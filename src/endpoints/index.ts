@@ -1,8 +1,8 @@
 /**
- * The endpoints that Grantable answers itself, over the token service: token, introspection, revocation, the revocation
- * feed, and decisions (AuthZEN). They read a request, authenticate its client and call the service; errors are answered by
+ * The endpoints that Grantable answers itself: over the token service token, introspection, revocation, the revocation
+ * feed, and decisions (AuthZEN); and registration of clients. They read a request, authenticate its client and call the service; errors are answered by
  * the error boundary of `http`. Routes: `/oauth/token`, `/oauth/introspect`, `/oauth/revoke`, `/oauth/revocations`,
- * `/access/v1/evaluation`, `/access/v1/evaluations`.
+ * `/access/v1/evaluation`, `/access/v1/evaluations`, `/oauth/register`, `/oauth/register/<client_id>`.
  */
 import type { Context, Middleware } from 'koa';
 import { readForm } from '../http/body.ts';
@@ -12,6 +12,7 @@ import type { TokenService } from '../tokens/service.ts';
 import { createAuthzenEndpoints } from './authzen.ts';
 import { createClientOrigins, PREFLIGHTS } from './client-origins.ts';
 import { createIntrospectionEndpoint } from './introspection.ts';
+import { createRegistrationEndpoints, type RegistrationEndpointDeps } from './registration.ts';
 import { createRequests, onDirectLane, onKoa, type Requests, type RequestsDeps } from './requests.ts';
 import { createRevocationEndpoint } from './revocation.ts';
 import { createRevocationFeed, type RevocationFeedDeps } from './revocation-feed.ts';
@@ -19,7 +20,10 @@ import { createTokenEndpoint } from './token.ts';
 
 export type Handler = (ctx: Context) => Promise<void>;
 
-export interface EndpointsDeps extends RequestsDeps, Omit<RevocationFeedDeps, 'requests'> {
+export interface EndpointsDeps
+  extends RequestsDeps,
+    Omit<RevocationFeedDeps, 'requests'>,
+    Pick<RegistrationEndpointDeps, 'registrations'> {
   readonly directory: RequestsDeps['directory'] & RevocationFeedDeps['directory'];
   readonly tokenService: Pick<TokenService, 'issue' | 'introspect' | 'findTokenRights' | 'revoke'>;
   /** Instead of the token endpoint. */
@@ -33,6 +37,8 @@ export interface Endpoints {
   readonly endpoints: ReadonlyMap<string, Middleware>;
   /** What answers POST requests in the direct lane, by path. */
   readonly directEndpoints: ReadonlyMap<string, Endpoint>;
+  /** What answers below `/oauth/register/`. */
+  readonly registered: Middleware;
 }
 
 export function createEndpoints(deps: EndpointsDeps): Endpoints {
@@ -43,6 +49,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
   const introspection = createIntrospectionEndpoint(requests, deps.tokenService.introspect);
   const revocation = createRevocationEndpoint(requests, deps.tokenService.revoke);
   const feed = recording(createRevocationFeed({ ...deps, requests }));
+  const registration = createRegistrationEndpoints({ ...deps, requests });
   const authzen = createAuthzenEndpoints({ ...deps.tokenService, requests });
   const userinfo = forPages(async (ctx, next) => {
     if (ctx.method === 'POST') await readForm(ctx);
@@ -57,6 +64,7 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     [`POST ${PATHS.userinfo}`, userinfo],
     [`POST ${PATHS.revocations}`, feed],
     [`GET ${PATHS.revocations}`, feed],
+    [`POST ${PATHS.registration}`, registration.register],
     [`POST ${PATHS.access_evaluation}`, recording(authzen.evaluation)],
     [`POST ${PATHS.access_evaluations}`, recording(authzen.evaluations)],
   ]);
@@ -65,5 +73,5 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     [PATHS.introspection, onDirectLane(introspection)],
     [PATHS.revocation, onDirectLane(revocation)],
   ]);
-  return { endpoints, directEndpoints };
+  return { endpoints, directEndpoints, registered: registration.manage };
 }

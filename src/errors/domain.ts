@@ -62,7 +62,10 @@ export class FieldsRefused extends DomainError {
 
 /** What a client says about itself cannot be accepted (RFC 7591 section 3.2.2). */
 export class MetadataRejected extends DomainError {
-  override readonly error: 'invalid_client_metadata' | 'invalid_redirect_uri';
+  override readonly error:
+    | 'invalid_client_metadata'
+    | 'invalid_redirect_uri'
+    | 'unapproved_software_statement';
   constructor(
     description: string,
     {

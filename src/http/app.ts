@@ -31,8 +31,8 @@ export interface AppDeps {
   readonly assetFolders: readonly string[];
   readonly health: HealthDeps;
   readonly documents: DocumentsDeps;
-  /** The paths that pages of other origins may call, and the listed origins. */
-  readonly cors: Pick<CorsDeps, 'paths' | 'isListed'>;
+  /** Which paths of endpoints pages of other origins may call, and the listed origins. */
+  readonly cors: Pick<CorsDeps, 'isPagePath' | 'isListed'>;
   /** What answers all requests below a path of its own, with problem details where it fails. */
   readonly api: { readonly hasPath: (path: string) => boolean; readonly routes: Middleware };
   /** What answers exactly one method and path, by both: `POST /oauth/token`. */
@@ -90,7 +90,7 @@ export function createApp(deps: AppDeps): Koa {
     createCors({
       ...deps.cors,
       publicPaths: deps.documents.paths,
-      isPagePath: (path) => deps.isFacePath(path) || api.hasPath(path),
+      isPagePath: (path) => deps.cors.isPagePath(path) || deps.isFacePath(path) || api.hasPath(path),
     }),
     createErrorBoundary({ log, views, isFacePath: deps.isFacePath }),
     // Inside, for a face answers in its own words and this API in problem details.

@@ -9,11 +9,9 @@
 import type { Context, Middleware } from 'koa';
 
 export interface CorsDeps {
-  /** Paths whose answers pages of listed origins may read. */
-  readonly paths: readonly string[];
   /** Paths whose answers every page may read. */
   readonly publicPaths: readonly string[];
-  /** Whether pages of listed origins may read answers at a path that is not listed. */
+  /** Whether pages of listed origins may read answers at a path. */
   readonly isPagePath: (path: string) => boolean;
   /** Whether an application lists the origin. */
   readonly isListed: (origin: string) => Promise<boolean>;
@@ -40,8 +38,7 @@ function tellReader(ctx: Context, reader: string): void {
   }
 }
 
-export function createCors({ paths, publicPaths, isPagePath, isListed }: CorsDeps): Middleware {
-  const forListed = new Set(paths);
+export function createCors({ publicPaths, isPagePath, isListed }: CorsDeps): Middleware {
   const forAll = new Set(publicPaths);
 
   async function findReader(ctx: Context, origin: string): Promise<string | undefined> {
@@ -62,8 +59,7 @@ export function createCors({ paths, publicPaths, isPagePath, isListed }: CorsDep
       ctx.set('Access-Control-Allow-Origin', '*');
       return;
     }
-    const isForPages = forListed.has(path) || isPagePath(path);
-    const reader = isForPages ? await findReader(ctx, ctx.get('Origin')) : undefined;
+    const reader = isPagePath(path) ? await findReader(ctx, ctx.get('Origin')) : undefined;
     // The engine allows every origin, also where the request names none.
     forgetOrigin(ctx);
     if (reader !== undefined) tellReader(ctx, reader);

@@ -73,6 +73,8 @@ export interface Throttle extends GuessLimits {
   clientSecretFailure(clientId: string, address: string): Promise<void>;
   /** Takes one registration from the address. @throws TooManyAttempts */
   registration(address: string): Promise<void>;
+  /** Takes one registration of an agent from an organization, by its id. @throws TooManyAttempts */
+  registrationAt(organization: string): Promise<void>;
   /** Takes one authorization or logout request; each makes the store keep a row. @throws TooManyAttempts */
   authorizationRequest(address: string): Promise<void>;
   /**
@@ -134,6 +136,9 @@ const DOCUMENTS_OF_HOST: Limit = { points: 60, seconds: 600 };
 
 /** Of one organization: more than a person makes by hand. */
 const DATASOURCE_TESTS: Limit = { points: 10, seconds: 60 };
+
+/** Of one organization: strangers at many addresses write so many rows at most. */
+const REGISTRATIONS_AT: Limit = { points: 300, seconds: 3_600 };
 
 /** Names come from strangers, at any length; 128 bits of their hash do. */
 function keyOf(...parts: readonly string[]): string {
@@ -212,6 +217,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   const authorizations = ofAddress('authorization', limits.authorization);
   const agentDocuments = ofAddress('agent', limits.agentDocument);
   const documentHosts = limiter('agent host', DOCUMENTS_OF_HOST);
+  const registrationsAt = limiter('registration at', REGISTRATIONS_AT);
   const ownChanges = limiter('own', OWN_CHANGES);
   const datasourceTests = limiter('datasource test', DATASOURCE_TESTS);
   const mails = limiter('mail', MAILS);
@@ -353,6 +359,8 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     },
     registration: (address) =>
       takeOfAddress(registrations, address, 'too many registrations from this address'),
+    registrationAt: (organization) =>
+      takePoint(registrationsAt, organization, 'too many registrations at this organization'),
     authorizationRequest: (address) =>
       takeOfAddress(authorizations, address, 'too many authorization requests from this address'),
     async agentDocument(address, host) {

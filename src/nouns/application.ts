@@ -368,6 +368,12 @@ export const application = defineNoun({
       inFile: false,
       describe: 'When an agent was first seen without tokens and logins. Absent: it has some.',
     }),
+    registrationToken: field(z.string().exactOptional(), {
+      effect: 'none',
+      secret: true,
+      inFile: false,
+      describe: 'Hash of the token with which an agent that registered reads, changes and removes itself.',
+    }),
     homepage: field(z.string().exactOptional(), {
       effect: 'none',
       inFile: false,

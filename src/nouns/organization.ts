@@ -142,6 +142,9 @@ export const organization = defineNoun({
     /** All that trust an issuer, under one value. */
     trusting: ({ enabled, identityIssuers: trusted = [] }) =>
       enabled && trusted.length > 0 ? [TRUSTING] : [],
+    /** Where agents may register, and how. */
+    registration: ({ enabled, agents: { registration = 'off' } = {} }) =>
+      enabled && registration !== 'off' ? [registration] : [],
   },
 });
 

@@ -10,6 +10,7 @@ import { CONNECT } from '../tokens/grants/connect.ts';
 import { DATABASE_USER } from '../tokens/grants/database-user.ts';
 import { DERIVED_LOGIN } from '../tokens/grants/derived-login.ts';
 import { IDENTITY_ASSERTION, IDENTITY_ASSERTION_PROFILE } from '../tokens/grants/identity-assertion.ts';
+import { PATHS } from './paths.ts';
 import { PROMPT_VALUES } from './prompts.ts';
 
 /** Grants that are advertised only while an application may use them, and what applications call them. */
@@ -43,16 +44,22 @@ interface EngineMetadata {
   readonly token_endpoint_auth_signing_alg_values_supported: readonly string[];
 }
 
+interface MetadataDeps {
+  readonly directory: Pick<Directory, 'view'>;
+  readonly signingKeys: SigningKeys;
+  readonly issuer: string;
+}
+
 async function describe(
   engine: EngineMetadata,
-  directory: Directory,
-  signingKeys: SigningKeys,
+  { directory, signingKeys, issuer }: MetadataDeps,
 ): Promise<Record<string, unknown>> {
   const view = await directory.view();
-  const [used, usesDevices, trustsIssuers] = await Promise.all([
+  const [used, usesDevices, trustsIssuers, letsAgentsRegister] = await Promise.all([
     view.grantsInUse(),
     view.usesDevices(),
     view.trustsIssuers(),
+    view.letsAgentsRegister(),
   ]);
   const acceptsAssertions = trustsIssuers && used.has('identity_assertion');
   const isLive = (grant: string): boolean => {
@@ -66,6 +73,7 @@ async function describe(
   } = engine;
   return {
     ...engine,
+    ...(letsAgentsRegister && { registration_endpoint: issuer + PATHS.registration }),
     grant_types_supported: engine.grant_types_supported.filter(isLive),
     // draft-ietf-oauth-identity-assertion-authz-grant section 7.2.
     ...(acceptsAssertions && { authorization_grant_profiles_supported: [IDENTITY_ASSERTION_PROFILE] }),
@@ -84,17 +92,11 @@ async function describe(
   };
 }
 
-export function createMetadata({
-  directory,
-  signingKeys,
-}: {
-  directory: Directory;
-  signingKeys: SigningKeys;
-}): Middleware {
+export function createMetadata(deps: MetadataDeps): Middleware {
   return async function metadata(ctx, next) {
     await next();
     const body = ctx.body as EngineMetadata | undefined;
     if (ctx.status !== 200 || !body?.grant_types_supported) return;
-    ctx.body = await describe(body, directory, signingKeys);
+    ctx.body = await describe(body, deps);
   };
 }

@@ -6,9 +6,9 @@ interface Endpoint {
   readonly methods: readonly string[];
   /**
    * `redirects`: a client sends a person's browser there. `pages`: scripts of the origins that a client lists may call
-   * it. `servers`: no page may. `all`: every page may read it.
+   * it. `servers`: no page may. `strangers`: every page may call it. `all`: every page may read it.
    */
-  readonly callers: 'redirects' | 'pages' | 'servers' | 'all';
+  readonly callers: 'redirects' | 'pages' | 'servers' | 'strangers' | 'all';
   /** Whether it answers under the further hosts too, which people never see. */
   readonly furtherHosts: boolean;
 }
@@ -32,6 +32,7 @@ const ROUTED_BY_ENGINE = {
 const METADATA = { methods: ['GET', 'HEAD'], callers: 'all', furtherHosts: true } as const;
 
 const OTHERS = {
+  registration: { path: '/oauth/register', methods: ['POST'], callers: 'strangers', furtherHosts: true },
   revocations: {
     path: '/oauth/revocations',
     methods: ['GET', 'POST'],
@@ -71,3 +72,6 @@ export const METADATA_PATHS: readonly string[] = [PATHS.openid_metadata, PATHS.o
 export function pathsFor(callers: Endpoint['callers']): string[] {
   return ENDPOINTS.filter((endpoint) => endpoint.callers === callers).map(({ path }) => path);
 }
+
+/** Where an agent that registered reads, changes and removes itself: the `client_id` follows. */
+export const REGISTERED_PREFIX = `${PATHS.registration}/`;

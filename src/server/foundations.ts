@@ -14,6 +14,7 @@ import { createOneTimeTokens } from '../accounts/one-time-tokens.ts';
 import { createPasswords } from '../accounts/passwords.ts';
 import { createWebhookOperations } from '../admin/webhooks.ts';
 import { createDocuments, MAX_DOCUMENT } from '../agents/documents.ts';
+import { createInitialTokens } from '../agents/initial-tokens.ts';
 import type { Apply } from '../apply/apply.ts';
 import { createChanges } from '../changes/changes.ts';
 import { createRecorded } from '../changes/recorded.ts';
@@ -261,6 +262,7 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
       uses: createConnectionUses({ artifacts, toKey: addressKey, now }),
     }),
     applicationSecrets: createApplicationSecrets({ ...known, changes }),
+    initialTokens: createInitialTokens({ ...known, counters: storage.counters }),
     webhooks: createWebhookOperations({ ...known, changes }),
     exchangeLimit: createExchangeLimit({
       trades: config.throttle.exchange,

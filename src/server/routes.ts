@@ -69,14 +69,14 @@ export async function createRoutes(
   const { facePrefixes: prefixes } = services.config;
   const faces = await createFaces({ ...services, prefixes, codes: provider.codes, readBody }, further);
   const postedRequests = createPostedRequests({ ...services, limit: throttle.authorizationRequest });
-  const { endpoints, directEndpoints } = createEndpoints({
+  const { endpoints, directEndpoints, registered } = createEndpoints({
     ...services,
     userinfo: provider.routes,
     tokenEndpoint:
       tokenEndpoint && ((requests) => tokenEndpoint(requests, provider.engine.middleware, issuer)),
   });
   const description = createDescriptionEndpoints(packageFolder('docs'));
-  const routes: Middleware[] = [interaction, faces.routes, postedRequests, provider.routes];
+  const routes: Middleware[] = [interaction, faces.routes, registered, postedRequests, provider.routes];
   const api = { hasPath: isApiPath, routes: createApi(services, furtherOperations) };
   return { endpoints: new Map([...endpoints, ...description]), directEndpoints, api, routes, faces };
 }

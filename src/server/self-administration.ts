@@ -5,6 +5,7 @@ import { createPasswordChange } from '../accounts/password-change.ts';
 import { createPasswordLinks } from '../accounts/password-links.ts';
 import { createRegister } from '../accounts/registration.ts';
 import { createRegisterByMail } from '../accounts/registration-by-mail.ts';
+import { createRegistrations } from '../agents/registration.ts';
 import { createApplications } from '../changes/applications.ts';
 import type { Author } from '../changes/author.ts';
 import { createRoleChanges } from '../changes/role-changes.ts';
@@ -41,6 +42,7 @@ export function createSelfAdministration(foundations: Foundations, log: Logger) 
     passwordChange,
     accountMails,
     passwordLinks: createPasswordLinks(mailing),
+    registrations: createRegistrations({ ...foundations, limits: throttle }),
     applications: createApplications({ ...foundations, limit: limitPerson }),
     roleChanges: createRoleChanges(foundations),
     async findLogin(refreshToken: string): Promise<LoginRow | undefined> {

@@ -75,7 +75,7 @@ export async function startShell(options: ShellOptions = {}): Promise<Shell> {
     hosts: options.hosts ?? [],
     isFacePath: () => false,
     api: options.api ?? { hasPath: () => false, routes: (_ctx, next) => next() },
-    cors: { paths: [], isListed: async () => false },
+    cors: { isPagePath: () => false, isListed: async () => false },
     readFacts: createReadFacts(trustedProxies),
     cookieKeys: () => ['a-key-for-cookies'],
     log: createLogger({

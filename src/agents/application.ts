@@ -1,0 +1,41 @@
+/** The application that an agent becomes: what it says about itself, within what the application for agents may do. */
+import type { Application } from '../nouns/index.ts';
+import { defined } from '../storage/defined.ts';
+import { hashOfFacts, type SaidFacts } from './document.ts';
+
+type AgentKind = NonNullable<Application['agent']>['kind'];
+
+/** The origins of its pages: they call the token endpoint. */
+function originsOf(redirectUris: readonly string[]): string[] {
+  const urls = redirectUris.map((uri) => new URL(uri));
+  return [...new Set(urls.filter(({ protocol }) => /^https?:$/.test(protocol)).map(({ origin }) => origin))];
+}
+
+/** @param template the application that its organization names for agents */
+export function toAgentFields(facts: SaidFacts, template: Application, kind: AgentKind) {
+  const { name, redirectUris, grants, authMethod, native, homepage, jwks } = facts;
+  const { id: registeredThrough, organization, realm, resource, ceilings, scopes } = template;
+  return {
+    organization,
+    displayName: name,
+    authMethod,
+    grants,
+    scopes,
+    redirectUris,
+    postLogoutRedirectUris: [],
+    allowedOrigins: originsOf(redirectUris),
+    native,
+    realm,
+    ceilings,
+    introspects: [],
+    mayExchange: [],
+    registeredThrough,
+    agent: { kind, document: hashOfFacts(facts) },
+    ...defined({ resource, homepage, jwks }),
+  };
+}
+
+/** Unique in the organization, where two agents may choose one name. */
+export function toAgentName({ name }: Pick<SaidFacts, 'name'>, id: string): string {
+  return `${name} (${id})`;
+}

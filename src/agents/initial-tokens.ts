@@ -1,0 +1,102 @@
+/**
+ * Initial access tokens (RFC 7591 section 3): an administrator gives one to those whose agents may register where strangers
+ * may not. The store has a hash of it and counts its uses.
+ */
+import { hash } from 'node:crypto';
+import { type Author, inAudit } from '../changes/author.ts';
+import { TokenRejected } from '../errors/domain.ts';
+import type { ArtifactStore, AuditLog, Counters } from '../storage/contract.ts';
+
+export interface InitialToken {
+  readonly id: string;
+  /** Id. */
+  readonly organization: string;
+  /** How many agents may register with it. */
+  readonly uses: number;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+export interface NewInitialToken extends Pick<InitialToken, 'id' | 'organization' | 'uses'> {
+  /** Seconds that it is good for. */
+  readonly lifetime: number;
+  /** 32 random bytes: the same give the same token again. */
+  readonly seed: Buffer;
+}
+
+export interface InitialTokens {
+  /** @returns the token, which is not shown again */
+  create(wanted: NewInitialToken, author: Author): Promise<{ token: string; expiresAt: number }>;
+  /** @returns undefined for any value that is not good; one that was used up may still be found */
+  find(token: string): Promise<InitialToken | undefined>;
+  /**
+   * Takes one use. Of any number of parallel callers, in any number of processes, as many succeed as it has uses.
+   * @throws TokenRejected
+   */
+  use(initial: InitialToken): Promise<void>;
+  /** Gives the use back of a registration that was refused after all. */
+  giveBack(initial: InitialToken): Promise<void>;
+}
+
+export interface InitialTokensDeps {
+  readonly artifacts: Pick<ArtifactStore, 'insert' | 'find'>;
+  readonly counters: Pick<Counters, 'increment'>;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** Tells people and secret scanners what they found. */
+const PREFIX = 'gia_';
+/** 256 bits have 43 digits in base64url. */
+const PATTERN = new RegExp(`^${PREFIX}[A-Za-z0-9_-]{43}$`);
+const MODEL = 'InitialAccessToken';
+const KEY_BYTES = 22;
+
+const keyOf = (token: string): Buffer =>
+  hash('sha256', `${MODEL}\0${token}`, 'buffer').subarray(0, KEY_BYTES);
+
+export function createInitialTokens({ artifacts, counters, audit, now }: InitialTokensDeps): InitialTokens {
+  const count = ({ id, expiresAt }: InitialToken, points: number) =>
+    counters.increment(`initial token ${id}`, points, Math.max(1, expiresAt - now()), now());
+
+  return {
+    async create({ id, organization, uses, lifetime, seed }, author) {
+      const token = PREFIX + seed.toString('base64url');
+      const at = now();
+      const expiresAt = at + lifetime * 1000;
+      const payload: InitialToken = { id, organization, uses, expiresAt };
+      // A creation that is tried again finds that it is there.
+      if (await artifacts.insert(MODEL, keyOf(token), { payload: { ...payload }, expiresAt }, at)) {
+        const details = { uses, expiresAt };
+        const event = 'agent.invited';
+        await audit.append({
+          at,
+          event,
+          outcome: 'changed',
+          subject: id,
+          ...inAudit(author),
+          organization,
+          details,
+        });
+      }
+      return { token, expiresAt };
+    },
+
+    async find(token) {
+      if (!PATTERN.test(token)) return undefined;
+      const found = await artifacts.find(MODEL, keyOf(token), now());
+      return found?.payload as unknown as InitialToken | undefined;
+    },
+
+    async use(initial) {
+      const { points } = await count(initial, 1);
+      if (points > initial.uses)
+        throw new TokenRejected({ description: 'The initial access token is used up.' });
+    },
+
+    async giveBack(initial) {
+      await count(initial, -1);
+    },
+  };
+}

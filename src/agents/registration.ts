@@ -1,0 +1,339 @@
+/**
+ * Dynamic registration of agents (RFC 7591), and what an agent that registered does with its registration (RFC 7592). It
+ * gets at most what the application that its organization names for agents has.
+ */
+import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
+import { type Author, authorOf } from '../changes/author.ts';
+import type { Changes } from '../changes/changes.ts';
+import { retryOnConflict, takeBack } from '../changes/retry-on-conflict.ts';
+import {
+  createClientSecret,
+  defaultSecretOf,
+  isClientSecret,
+  type SecretKeys,
+  toStoredSecret,
+} from '../directory/client-secrets.ts';
+import { eachListed } from '../directory/collections.ts';
+import type { DirectoryView } from '../directory/directory.ts';
+import { mayUseGrant } from '../directory/registered-applications.ts';
+import { MetadataRejected, NotFound, TokenRejected, TooManyAttempts } from '../errors/domain.ts';
+import { type Application, type Organization, usesSecret } from '../nouns/index.ts';
+import { scopesOf } from '../permissions/table-scopes.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
+import { toAgentFields, toAgentName } from './application.ts';
+import { parseFacts, requireObject, type SaidFacts } from './document.ts';
+import type { InitialToken, InitialTokens } from './initial-tokens.ts';
+
+/** Where a request comes from, as the audit log and the limits name it. */
+export interface Origin {
+  readonly address: string;
+  readonly requestId?: string;
+}
+
+export interface RegistrationRequest extends Origin {
+  /** The host that was asked: its organization registers those that bring no token. */
+  readonly host: string;
+  /** The initial access token. */
+  readonly token: string | undefined;
+  /** Reads the body, once it is known that agents may register. */
+  readonly metadata: () => Promise<unknown>;
+}
+
+export interface Registered {
+  readonly application: Application;
+  /** The token with which the agent reads, changes and removes its registration. */
+  readonly token: string;
+  /** Its client secret if one was made at this moment. */
+  readonly secret?: string;
+}
+
+export interface Registrations {
+  /**
+   * @throws NotFound where agents may not register; TokenRejected; MetadataRejected; TooManyAttempts, also when the
+   *   organization has too many agents
+   */
+  register(view: DirectoryView, request: RegistrationRequest): Promise<Registered>;
+  /** @throws TokenRejected, the same for an unknown client and a wrong token; TooManyAttempts */
+  find(view: DirectoryView, clientId: string, token: string | undefined, origin: Origin): Promise<Registered>;
+  /**
+   * Replaces all that it said of itself. It is another agent then, and what was made before ends, unless it says the same.
+   * @throws MetadataRejected, NotFound where agents may not register any more, TooManyAttempts
+   */
+  replace(
+    view: DirectoryView,
+    registered: Registered,
+    metadata: unknown,
+    origin: Origin,
+  ): Promise<Registered>;
+  /** Removes it with all its tokens. */
+  remove(registered: Registered, origin: Origin): Promise<void>;
+}
+
+export interface RegistrationsDeps {
+  readonly store: Pick<DirectoryStore, 'applications'>;
+  readonly changes: Pick<Changes, 'applications'>;
+  readonly clientSecrets: SecretKeys;
+  readonly initialTokens: Pick<InitialTokens, 'find' | 'use' | 'giveBack'>;
+  readonly limits: {
+    /** Takes one registration from an address. @throws TooManyAttempts */
+    registration(address: string): Promise<void>;
+    /** Takes one registration from an organization, by its id. @throws TooManyAttempts */
+    registrationAt(organization: string): Promise<void>;
+    /** Takes one change from an agent, by its id. @throws TooManyAttempts */
+    ownChange(agent: string): Promise<void>;
+    /** @throws TooManyAttempts */
+    requireClientNotBlocked(clientId: string, address: string): void;
+    clientSecretFailure(clientId: string, address: string): Promise<void>;
+  };
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** Of one organization, those with documents included. */
+export const MOST_AGENTS = 1_000;
+/** Seconds after which one may have gone. */
+const FULL_RETRY_AFTER = 3_600;
+
+/** Tells people and secret scanners what they found. */
+const PREFIX = 'gra_';
+const CLIENT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** Under which wrong initial access tokens are counted. No client has this id. */
+const REGISTERING = 'registration';
+
+const digest = (token: string): Buffer => hash('sha256', token, 'buffer');
+
+function createToken(): { token: string; stored: string } {
+  const token = PREFIX + randomBytes(32).toString('base64url');
+  return { token, stored: digest(token).toString('base64url') };
+}
+
+/** Takes as long where nothing is stored. */
+function isToken(token: string, stored: string | undefined): boolean {
+  const wanted = stored === undefined ? Buffer.alloc(32) : Buffer.from(stored, 'base64url');
+  const isSame = timingSafeEqual(digest(token), wanted);
+  return isSame && stored !== undefined;
+}
+
+/** @throws MetadataRejected */
+function parseRegistration(json: unknown): { facts: SaidFacts; scope: unknown } {
+  const metadata = requireObject(json, 'Client metadata');
+  if (metadata.software_statement !== undefined)
+    throw new MetadataRejected(
+      'This server does not accept software statements. Leave software_statement out.',
+      {
+        error: 'unapproved_software_statement',
+      },
+    );
+  const facts = parseFacts(metadata, 'registered');
+  if (facts.jwksUri !== undefined)
+    throw new MetadataRejected('jwks_uri is not supported for clients that register. Send the keys in jwks.');
+  if (metadata.scope !== undefined && typeof metadata.scope !== 'string')
+    throw new MetadataRejected('scope must be a text: scopes with a space between them.');
+  return { facts, scope: metadata.scope };
+}
+
+/** What it may have of what it says. @throws MetadataRejected */
+function toFields({ facts, scope }: ReturnType<typeof parseRegistration>, template: Application) {
+  const fields = toAgentFields(facts, template, 'registered');
+  const asked = new Set(scopesOf(scope));
+  const grants = fields.grants.filter(
+    (grant) =>
+      mayUseGrant(grant, template, fields) && (grant !== 'identity_assertion' || facts.authMethod !== 'none'),
+  );
+  if (!grants.includes('authorization_code'))
+    throw new MetadataRejected('Agents may not use the grant authorization_code here.');
+  const scopes = scope === undefined ? fields.scopes : fields.scopes.filter((each) => asked.has(each));
+  return { ...fields, grants, scopes };
+}
+
+/** Who registers without a token, as the audit log names them. */
+function strangerOf({ address, requestId }: Origin): Author {
+  return defined({ actor: 'registration', address, requestId, managedBy: 'agent' as const });
+}
+
+function requireRegistration({ agents }: Organization): NonNullable<Organization['agents']> {
+  if (agents && (agents.registration ?? 'off') !== 'off') return agents;
+  throw closed();
+}
+
+const closed = (): NotFound => new NotFound({ description: 'Clients cannot register here.' });
+
+const full = (): TooManyAttempts =>
+  new TooManyAttempts(FULL_RETRY_AFTER, {
+    description: `The organization has ${MOST_AGENTS} agents, and cannot take more until some are removed.`,
+  });
+
+export function createRegistrations(deps: RegistrationsDeps): Registrations {
+  const { store, changes, clientSecrets, initialTokens, limits, now } = deps;
+
+  async function reject(description: string, clientId: string, address: string): Promise<never> {
+    await limits.clientSecretFailure(clientId, address);
+    throw new TokenRejected({ description });
+  }
+
+  /** @throws NotFound; TokenRejected */
+  async function findPlace(
+    view: DirectoryView,
+    { host, token, address }: RegistrationRequest,
+  ): Promise<{ template: Application; initial?: InitialToken }> {
+    const initial = token === undefined ? undefined : await initialTokens.find(token);
+    if (token !== undefined && !initial)
+      return reject('The initial access token is not valid.', REGISTERING, address);
+    const organization = initial
+      ? await view.findOrganization(initial.organization)
+      : await view.findOrganizationOf(host);
+    const isOpen = initial ? organization?.enabled : organization?.agents?.registration === 'open';
+    if (!organization || !isOpen) {
+      if (initial || !(await view.letsAgentsRegister())) throw closed();
+      throw new TokenRejected({
+        description: 'Registering here takes an initial access token, which an administrator makes.',
+      });
+    }
+    const template = await view.findApplicationById(requireRegistration(organization).application);
+    if (!template) throw closed();
+    return { template: template.application, ...defined({ initial }) };
+  }
+
+  const among = (organization: string) => ({ key: 'agentOf', value: organization }) as const;
+
+  async function requireRoom(organization: string): Promise<void> {
+    const { count } = await store.applications.count({ listed: among(organization) }, MOST_AGENTS);
+    if (count >= MOST_AGENTS) throw full();
+  }
+
+  /** Those who register at once have all been let in: the last of them are taken back. */
+  async function requireNotTooMany(made: Application, author: Author): Promise<void> {
+    const listed = among(made.organization);
+    const { count } = await store.applications.count({ listed }, MOST_AGENTS + 1);
+    if (count <= MOST_AGENTS) return;
+    let earlier = 0;
+    for await (const { number } of eachListed(store.applications, listed.key, listed.value)) {
+      if (number >= made.number) return;
+      earlier += 1;
+      if (earlier === MOST_AGENTS) break;
+    }
+    await takeBack(store.applications, changes.applications, made, author);
+    throw full();
+  }
+
+  /** One that is removed is disabled first, and then looked at for what registered: one of both sees the other. */
+  async function requireStillOpen(made: Application, author: Author): Promise<void> {
+    const template = await store.applications.get(made.registeredThrough ?? '');
+    if (template?.enabled) return;
+    await takeBack(store.applications, changes.applications, made, author);
+    throw closed();
+  }
+
+  /** The secret that an application of this kind has, and what is stored of it. */
+  function secretsFor({ authMethod }: SaidFacts, before?: Application) {
+    if (!usesSecret(authMethod)) return { secrets: [] };
+    if (before && before.secrets.length > 0) return { secrets: before.secrets };
+    const secret = createClientSecret();
+    return { secret, secrets: [toStoredSecret(clientSecrets, secret, { createdAt: now() })] };
+  }
+
+  async function create(
+    said: ReturnType<typeof parseRegistration>,
+    template: Application,
+    author: Author,
+  ): Promise<Registered> {
+    const { facts } = said;
+    const id = randomUUID();
+    const { token, stored } = createToken();
+    const { secret, secrets } = secretsFor(facts);
+    const application = await changes.applications.create(
+      {
+        id,
+        enabled: true,
+        clientId: randomUUID(),
+        name: toAgentName(facts, id),
+        secrets,
+        ...toFields(said, template),
+        agentUnusedSince: now(),
+        registrationToken: stored,
+      },
+      author,
+    );
+    await requireNotTooMany(application, author);
+    await requireStillOpen(application, author);
+    return { application, token, ...defined({ secret }) };
+  }
+
+  return {
+    async register(view, request) {
+      const { address } = request;
+      if (request.token !== undefined) limits.requireClientNotBlocked(REGISTERING, address);
+      const { template, initial } = await findPlace(view, request);
+      await limits.registration(address);
+      const said = parseRegistration(await request.metadata());
+      toFields(said, template);
+      await requireRoom(template.organization);
+      await limits.registrationAt(template.organization);
+      if (!initial) return create(said, template, strangerOf(request));
+      await initialTokens.use(initial);
+      try {
+        return await create(said, template, authorOf(request, { initialToken: initial.id }));
+      } catch (error) {
+        await initialTokens.giveBack(initial);
+        throw error;
+      }
+    },
+
+    async find(view, clientId, token, { address }) {
+      limits.requireClientNotBlocked(clientId, address);
+      const known = CLIENT_ID.test(clientId) ? await view.findApplication(clientId) : undefined;
+      const stored =
+        known?.application.agent?.kind === 'registered' ? known.application.registrationToken : undefined;
+      const isRight = isToken(token ?? '', stored);
+      if (known && isRight && token !== undefined) return { application: known.application, token };
+      return reject(
+        'The client is unknown, or this is not its registration access token.',
+        clientId,
+        address,
+      );
+    },
+
+    async replace(view, { application, token }, metadata, origin) {
+      const { id, clientId, organization, registeredThrough = '' } = application;
+      const [known, template] = await Promise.all([
+        view.findOrganization(organization),
+        view.findApplicationById(registeredThrough),
+      ]);
+      if (!known || !template) throw closed();
+      requireRegistration(known);
+      await limits.ownChange(id);
+      const said = parseRegistration(metadata);
+      const { client_id: named, client_secret: given } = requireObject(metadata, 'Client metadata');
+      if (named !== clientId)
+        throw new MetadataRejected(`client_id must be the one of the client, ${clientId}.`);
+      if (
+        given !== undefined &&
+        !(
+          typeof given === 'string' &&
+          isClientSecret(clientSecrets, given, defaultSecretOf(application)?.hash)
+        )
+      )
+        throw new MetadataRejected('client_secret is not the secret of the client. Leave it out.');
+      const fields = toFields(said, template.application);
+      return retryOnConflict(async () => {
+        const stored = await store.applications.get(id);
+        if (!stored) throw new TokenRejected({ description: 'The client was removed.' });
+        const { secret, secrets } = secretsFor(said.facts, stored);
+        const { jwks: _jwks, homepage: _homepage, resource: _resource, ...kept } = stored;
+        const name = toAgentName(said.facts, id);
+        const after = { ...kept, ...fields, name, secrets };
+        const replaced = await changes.applications.replace(after, authorOf(origin, { agent: id }));
+        return { application: replaced, token, ...defined({ secret }) };
+      });
+    },
+
+    async remove({ application: { id } }, origin) {
+      await retryOnConflict(async () => {
+        const stored = await store.applications.get(id);
+        if (stored) await changes.applications.remove(stored, authorOf(origin, { agent: id }));
+      });
+    },
+  };
+}
