@@ -117,11 +117,12 @@ describe('moves of administrators', () => {
     change: Partial<Nouns[C]>,
   ) => guards().requireChange(actor, collection, noun, { ...noun, ...change } as Nouns[C]);
 
-  test('a password, an address or attributes of a stronger person', async () => {
+  test('a password, an address, attributes or an identity of a stronger person', async () => {
     const changes: Partial<User>[] = [
       { passwordHash: 'x' },
       { email: 'mia@acme.example', canonicalEmail: 'mia@acme.example' },
       { attributes: { customer: '42' } },
+      { identities: [{ issuer: 'https://idp.acme.example', subject: 'U1' }] },
       { enabled: false },
       { secondFactor: false },
       { roles: [] },
@@ -203,6 +204,29 @@ describe('moves of administrators', () => {
     const narrow = await actorOf('olga', { users: ALL });
     await refused(narrow, 'users', await user('ann'), { roles: [(await role('owner')).id] });
     await allowed(await owner(), 'users', await user('ann'), { roles: [(await role('owner')).id] });
+  });
+
+  test('trust in an issuer takes the whole organization, and a fresh login', async () => {
+    const acmeItself = await parts().store.organizations.findBy('name', 'acme');
+    const trust = {
+      identityIssuers: [{ issuer: 'https://evil.example', jwksUri: 'https://evil.example/keys' }],
+    };
+    for (const actor of [await desk(), await maintainer()]) {
+      await refused(actor, 'organizations', acmeItself, trust);
+    }
+    const actor = await owner();
+    await allowed(actor, 'organizations', acmeItself, trust);
+    const old = { ...actor, authenticatedAt: (actor.authenticatedAt ?? 0) - 301_000 };
+    await assert.rejects(allowed(old, 'organizations', acmeItself, trust), FreshLoginNeeded);
+  });
+
+  test('an identity of a person with administrative rights takes a fresh login', async () => {
+    const actor = await owner();
+    const old = { ...actor, authenticatedAt: (actor.authenticatedAt ?? 0) - 301_000 };
+    const link = { identities: [{ issuer: 'https://idp.acme.example', subject: 'U1' }] };
+    await allowed(actor, 'users', await user('mia'), link);
+    await assert.rejects(allowed(old, 'users', await user('mia'), link), FreshLoginNeeded);
+    await allowed(old, 'users', await user('bob'), link);
   });
 
   test('administrative rights take a fresh login', async () => {

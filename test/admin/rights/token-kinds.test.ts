@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Application } from '../../../src/nouns/index.ts';
 import { crmDatasource, writeCrm } from '../../support/crm.ts';
-import { AUTHOR, createTrader, exchangeForm } from '../../support/exchange.ts';
+import { AUTHOR, createTrader, exchangeForm, exchangeForm } from '../../support/exchange.ts';
 import { freePort } from '../../support/free-port.ts';
 import { PASSWORD, RESOURCE, secretOf, startServer, type TestServer } from '../../support/server.ts';
+import { createIssuer, IDP, JWT_BEARER, keys } from '../../tokens/grants/assertions.ts';
 
 const ALL = { create: true, read: true, update: true, delete: true };
 const READ_USERS = JSON.stringify({ isAdmin: false, tables: { users: { read: true } } });
@@ -38,7 +39,13 @@ describe('the administration', () => {
       port,
       dataDir,
       fixture({ organizations: [first] }) {
-        const grants = ['client_credentials', 'password', 'token_exchange', 'database_user'];
+        const grants = [
+          'client_credentials',
+          'password',
+          'token_exchange',
+          'database_user',
+          'identity_assertion',
+        ];
         for (const [name, resource] of [
           ['console', acme],
           ['friend', acme],
@@ -56,9 +63,15 @@ describe('the administration', () => {
           });
         }
         first.users.push(
-          { username: 'olga', password: PASSWORD, roles: ['owner', 'clerk'] },
+          {
+            username: 'olga',
+            password: PASSWORD,
+            roles: ['owner', 'clerk'],
+            identities: [{ issuer: IDP, subject: 'olga' }],
+          },
           { username: 'dan', password: PASSWORD, roles: ['developer', 'clerk'] },
         );
+        first.identityIssuers = [{ issuer: IDP, jwks: { keys: [keys.acme.jwk] } }];
         first.faces = { fusio: { application: 'front' } };
         const crm = crmDatasource('console');
         Object.assign(crm.userTables[0] as object, { realm: 'shop', roles: ['owner', 'reader'] });
@@ -111,6 +124,18 @@ describe('the administration', () => {
       assert.equal(response.status, sender ? 401 : 200);
       if (sender) assert.match(await response.text(), /bound to a key/);
     }
+  });
+
+  test('an assertion of a trusted issuer gives none, and its token for data no way to one', async () => {
+    const ask = async (client: string, form: Record<string, string>) => {
+      const assertion = await createIssuer(server).assert({ client_id: client, sub: 'olga' });
+      return server.post('/oauth/token', client, { grant_type: JWT_BEARER, assertion, ...form });
+    };
+    assert.equal((await ask('console', { permissions: READ_USERS })).json.error, 'invalid_target');
+    const { json, text } = await ask('front', {});
+    assert.ok(json.access_token, text);
+    const form = { ...exchangeForm(json.access_token), resource: acme, permissions: READ_USERS };
+    assert.equal((await server.post('/oauth/token', 'front', form)).json.error, 'invalid_target');
   });
 
   test('an application that a person registered gets none, whatever its ceiling', async () => {
