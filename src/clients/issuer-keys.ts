@@ -6,11 +6,16 @@ import { LRUCache } from 'lru-cache';
 import { Unavailable } from '../errors/domain.ts';
 import type { IdentityIssuer } from '../nouns/index.ts';
 import { readPublicKeys } from '../nouns/values.ts';
+import type { GetJson } from '../outgoing/get-json.ts';
 import type { PublicKeys } from './signed-assertions.ts';
+
+/** Bytes of a key set. */
+export const MAX_KEY_SET = 65_536;
 
 const KEPT_MS = 300_000;
 /** How soon keys are fetched again after a failure, or for a key that is not among them. */
 const AGAIN_MS = 60_000;
+const TIMEOUT_MS = 3_000;
 const MOST_KEPT = 1_000;
 
 export interface IssuerKeys {
@@ -22,8 +27,7 @@ export interface IssuerKeys {
 }
 
 export interface IssuerKeysDeps {
-  /** The JSON document at an https URL. @throws when it cannot be had */
-  readonly getKeys: (url: string) => Promise<unknown>;
+  readonly getJson: GetJson;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -34,26 +38,35 @@ interface Kept {
   readonly fetchedAt?: number;
   /** Milliseconds: of the latest attempt. */
   readonly triedAt: number;
+  /** Why that failed, for the log. */
+  readonly problem?: string;
 }
 
 const hasKey = ({ keys }: PublicKeys, kid: string | undefined): boolean =>
   kid === undefined || keys.some((key) => key.kid === kid);
 
-export function createIssuerKeys({ getKeys, now }: IssuerKeysDeps): IssuerKeys {
+export function createIssuerKeys({ getJson, now }: IssuerKeysDeps): IssuerKeys {
   const kept = new LRUCache<string, Kept>({ max: MOST_KEPT });
   const fetching = new Map<string, Promise<Kept>>();
 
   /** Keys that are not old yet are good although one more attempt failed. */
-  async function fetchKeys(url: string): Promise<Kept> {
+  async function attempt(url: string): Promise<Kept> {
     const triedAt = now();
-    const keys = await getKeys(url)
-      .then(readPublicKeys)
-      .catch(() => undefined);
-    const made = keys ? { keys, fetchedAt: triedAt, triedAt } : { ...kept.get(url), triedAt };
+    try {
+      const { json } = await getJson(url, AbortSignal.timeout(TIMEOUT_MS));
+      return { keys: readPublicKeys(json), fetchedAt: triedAt, triedAt };
+    } catch (error) {
+      return { ...kept.get(url), triedAt, problem: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  async function fetchKeys(url: string): Promise<Kept> {
+    const made = await attempt(url);
     kept.set(url, made);
     return made;
   }
 
+  /** Parallel requests share one. */
   function fetchOnce(url: string): Promise<Kept> {
     const running = fetching.get(url) ?? fetchKeys(url).finally(() => fetching.delete(url));
     fetching.set(url, running);
@@ -63,22 +76,24 @@ export function createIssuerKeys({ getKeys, now }: IssuerKeysDeps): IssuerKeys {
   const goodKeys = ({ keys, fetchedAt = 0 }: Kept): PublicKeys | undefined =>
     now() - fetchedAt < KEPT_MS ? keys : undefined;
 
-  async function findFetched(url: string, kid: string | undefined): Promise<PublicKeys | undefined> {
+  async function findLatest(url: string, kid: string | undefined): Promise<Kept> {
     const before = kept.get(url);
-    const keys = before && goodKeys(before);
-    const mayTry = !before || now() - before.triedAt >= AGAIN_MS;
-    if ((keys && hasKey(keys, kid)) || !mayTry) return keys;
-    return goodKeys(await fetchOnce(url));
+    if (!before) return fetchOnce(url);
+    const keys = goodKeys(before);
+    const isTooEarly = now() - before.triedAt < AGAIN_MS;
+    return isTooEarly || (keys && hasKey(keys, kid)) ? before : fetchOnce(url);
   }
 
   return {
-    async find({ issuer, jwks, jwksUri }, kid) {
+    async find({ jwks, jwksUri }, kid) {
       if (jwks || jwksUri === undefined) return jwks ?? { keys: [] };
-      const keys = await findFetched(jwksUri, kid);
+      const latest = await findLatest(jwksUri, kid);
+      const keys = goodKeys(latest);
       if (keys) return keys;
-      throw new Unavailable(AGAIN_MS / 1000, {
+      // The assertion may be good: its client shall not throw it away.
+      throw new Unavailable((latest.triedAt + AGAIN_MS - now()) / 1000, {
         description: 'The keys of the issuer of the assertion cannot be fetched. Try again later.',
-        reason: `the keys of ${issuer} cannot be fetched from ${jwksUri}`,
+        reason: latest.problem ?? 'the keys of the issuer of the assertion are old',
       });
     },
   };

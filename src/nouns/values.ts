@@ -205,7 +205,7 @@ export const origin = text('an origin', (value) => {
 });
 
 /** RFC 8414 section 2. */
-export const issuer = text('an https URL', (value) => {
+export const issuer = text('an https URL without a query', (value) => {
   if (!VISIBLE.test(value) || value.length > 512) return 'is not made of 1 to 512 visible ASCII characters';
   const url = URL.parse(value);
   if (url?.protocol !== 'https:') return 'is not an https URL';

@@ -16,6 +16,7 @@ import { createFlow } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import { createTrader, stored, type Trader } from '../support/exchange.ts';
 import { OPAQUE_RESOURCE, PASSWORD, REDIRECT_URI, startServer, type TestServer } from '../support/server.ts';
+import { createIssuer, IDP, JWT_BEARER, keys } from '../tokens/grants/assertions.ts';
 
 const ORGANIZATION_SECRET = 'secret-of-acme-org-'.padEnd(40, 'x');
 const readOrders = { isAdmin: false, tables: { orders: { read: true } } };
@@ -51,6 +52,8 @@ async function start(): Promise<TestServer> {
         fusio: { application: 'shop', registration: true },
       };
       acme.users[0].devicehive = { actions: ['*'] };
+      acme.users[0].identities = [{ issuer: IDP, subject: 'U1' }];
+      acme.identityIssuers = [{ issuer: IDP, jwks: { keys: [keys.acme.jwk] } }];
       const columns = { usernameColumn: 'email', passwordColumn: 'password', subjectColumn: 'id' };
       const table = { collection: 'customers', ...columns, passwordFormat: 'bcrypt' };
       acme.datasources = [
@@ -174,6 +177,13 @@ describe('each ancestor has a name that people know:', () => {
       'of what came from a connection': async () => {
         const first = await trader.exchange('shop', (await connected()).token);
         return (await trader.exchange('shop', first.json.access_token)).json.access_token;
+      },
+    },
+    identity_assertion: {
+      'access token': async () => {
+        const assertion = await createIssuer(server).assert({ client_id: 'shop' });
+        const form = { grant_type: JWT_BEARER, assertion };
+        return (await server.post('/oauth/token', 'shop', form)).json.access_token;
       },
     },
     sunbreak: {

@@ -157,6 +157,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
     'visible ASCII': () => unique(pick(['client', '"client', '#client', '{client}'])),
     'visible ASCII, at least 32 characters': secret,
     'a WebSocket URL': () => `wss://${unique('hive')}.example/`,
+    'an https URL without a query': () => `https://${unique('idp')}.example`,
     'an https URL': () => `https://${unique('hooks')}.example/a?b=c`,
     [EVENTS]: () => pick(['*', `user.${pick(['*', 'created'])}`, `event_${below(20)}.changed`]),
     [WEBHOOK_SECRET]: () => `whsec_${Buffer.from(secret().padEnd(64, 'x').slice(0, 64)).toString('base64')}`,
@@ -448,6 +449,12 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
         ...(happens() ? {} : { clientId: undefined, clientSecret: undefined }),
         ...(happens() ? { clientId: unique('itself') } : { clientSecret: undefined }),
         faces: maybe(() => faces),
+        identityIssuers: maybe(() =>
+          times(1 + below(3), () => ({
+            issuer: `https://${unique('idp')}.example`,
+            jwksUri: `https://${unique('idp')}.example/keys?v=1`,
+          })),
+        ),
         agents: maybe(() => ({ ...entry(agentsSchema, {}), application: pick(applicationNames) })),
         resources,
         roles,

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Application } from '../../../src/nouns/index.ts';
 import { crmDatasource, writeCrm } from '../../support/crm.ts';
-import { AUTHOR, createTrader, exchangeForm, exchangeForm } from '../../support/exchange.ts';
+import { AUTHOR, createTrader, exchangeForm } from '../../support/exchange.ts';
 import { freePort } from '../../support/free-port.ts';
 import { PASSWORD, RESOURCE, secretOf, startServer, type TestServer } from '../../support/server.ts';
 import { createIssuer, IDP, JWT_BEARER, keys } from '../../tokens/grants/assertions.ts';

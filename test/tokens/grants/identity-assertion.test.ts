@@ -541,6 +541,20 @@ describe('identity assertions', () => {
   });
 });
 
+test('keys in a private network are not fetched, and the client is told to wait', async () => {
+  await using server = await startServer({
+    fixture(fixture) {
+      trustIssuers(fixture);
+      fixture.organizations[0].identityIssuers[0] = { issuer: IDP, jwksUri: 'https://127.0.0.1:9/keys' };
+    },
+  });
+  const assertion = await createIssuer(server).assert();
+  const answer = await server.post('/oauth/token', 'desk', { grant_type: JWT_BEARER, assertion });
+  assert.equal(answer.status, 503);
+  assert.equal(answer.json.error, 'temporarily_unavailable');
+  assert.equal(answer.headers.get('retry-after'), '60');
+});
+
 describe('metadata of identity assertions', () => {
   const supported = async ({ issuer }: TestServer) =>
     (await (await fetch(`${issuer}/.well-known/oauth-authorization-server`)).json()) as Record<string, any>;
