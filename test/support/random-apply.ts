@@ -338,7 +338,9 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
       clientSecret: isPublic || usesKeys ? undefined : maybe(secret),
       jwks: usesKeys ? { keys: [KEY] } : undefined,
       assertionAudience: usesKeys ? maybe(() => pick(['issuer', 'endpoint'])) : undefined,
-      grants: some(isPublic ? forAll : [...forAll, 'client_credentials', 'token_exchange']),
+      grants: some(
+        isPublic ? forAll : [...forAll, 'client_credentials', 'token_exchange', 'identity_assertion'],
+      ),
       scopes: maybe(() => some(['openid', 'profile', 'email', 'offline_access', ...scopes])),
       redirectUris: times(1 + below(2), () => `https://${unique('page')}.example/callback`),
       pkce: isPublic ? undefined : maybe(() => pick(['required', 'optional'])),

@@ -126,7 +126,7 @@ describe('the administration', () => {
     }
   });
 
-  test('an assertion of a trusted issuer gives none, and its token for data no way to one', async () => {
+  test('an assertion of a trusted issuer gives none, and its token for data no way in', async () => {
     const ask = async (client: string, form: Record<string, string>) => {
       const assertion = await createIssuer(server).assert({ client_id: client, sub: 'olga' });
       return server.post('/oauth/token', client, { grant_type: JWT_BEARER, assertion, ...form });
