@@ -154,7 +154,7 @@ export interface ProtectionOptions {
 /** What the bindings have in common: they read requests and send answers, and the gate decides. */
 export interface Gate {
   /**
-   * @param call what the framework has for the request: a refusal of it names the scopes of these rules
+   * @param call what the framework has for the request: a refusal of it names the scopes of all rules that it was under
    * @returns the token; undefined where the route is public and none was brought
    * @throws AccessError
    */
@@ -171,7 +171,8 @@ export function createGate(verifier: Verifier, { scopes }: ProtectionOptions = {
   const rulesOf = new WeakMap<object, readonly Rule[]>();
   return {
     async authorize(rules, request, call) {
-      rulesOf.set(call, rules);
+      // Guards stand one behind the other.
+      rulesOf.set(call, [...(rulesOf.get(call) ?? []), ...rules]);
       return authorize(verifier, rules, request);
     },
     refusal(error, call) {

@@ -139,7 +139,9 @@ export function createToolGuard(list: 'all' | 'held'): ToolGuard {
         const answer = (await handle(request, ctx)) as { tools: { name: string }[] };
         const isListed = ({ name }: { name: string }) =>
           list === 'all' ? rights.has(name) : isHeld(rights.get(name), ctx);
-        return { ...answer, tools: answer.tools.filter(isListed) };
+        const tools = answer.tools.filter(isListed);
+        // A shared cache would give the list of one caller to others.
+        return { ...answer, tools, ...(list === 'held' && { cacheScope: 'private' }) };
       },
     };
     const setRequestHandler = server.setRequestHandler.bind(server) as (...given: unknown[]) => void;

@@ -101,6 +101,16 @@ describe('Fastify', () => {
   });
 });
 
+test('guards that stand one behind the other are one challenge', async () => {
+  const app = new Hono();
+  const { guard } = protectHono(verifier);
+  app.use(guard(readOrders));
+  app.get('/', guard(deleteOrders), (c) => c.text('reached'));
+  const answer = await app.request('/', { headers });
+  assert.equal(answer.status, 403);
+  assert.match(answer.headers.get('www-authenticate') ?? '', / scope="orders:read orders:delete"/);
+});
+
 describe('Hono', () => {
   test('guards are middleware, and the types of variables and parameters are exact', async () => {
     const { guard, protect, onError } = protectHono(verifier);

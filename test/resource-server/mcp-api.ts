@@ -27,7 +27,8 @@ export function protectTools(verifier: Verifier, options: McpProtectionOptions =
     protection,
     ran,
     createServer() {
-      const server = new McpServer({ name: 'shop', version: '1' });
+      const cacheHints = { 'tools/list': { ttlMs: 60_000, cacheScope: 'public' as const } };
+      const server = new McpServer({ name: 'shop', version: '1' }, { cacheHints });
       const say = (name: string, what: unknown) => {
         ran.push(name);
         return { content: [{ type: 'text' as const, text: JSON.stringify(what) }] };

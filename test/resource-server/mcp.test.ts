@@ -250,6 +250,7 @@ describe('an MCP server without sessions', () => {
       await client.close();
     }
     const client = await connect(urlOf(held), await limitedToken());
+    assert.equal((await client.listTools()).cacheScope, 'private', 'whatever the server says');
     await assert.rejects(client.callTool({ name: 'count_orders' }), InsufficientScopeError);
     await client.close();
   });
