@@ -33,6 +33,7 @@ import { expectReplacement } from '../webhooks/announced-changes.ts';
 import { type Author, inAudit } from './author.ts';
 import { describeChange, secretChanges } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
+import { eventOf } from './event-names.ts';
 import { findLostOwnerships, lostOwnerships, requireOwners } from './owners.ts';
 import type { Recorded } from './recorded.ts';
 import { BrokenReference, findBrokenReferences } from './references.ts';
@@ -115,6 +116,18 @@ function scopeOf<C extends CollectionName>(collection: C, noun: Nouns[C]): NodeS
   });
 }
 
+/** An agent has no people of its own, so it goes in one step, which a consent of the same moment wins or follows. */
+function isOwnerOfContents<C extends CollectionName>(collection: C, noun: Nouns[C]): boolean {
+  return collection === 'applications' && !(noun as Application).agent;
+}
+
+/** An agent is known by the id that it gave itself, also after its row has gone. */
+function agentClientId<C extends CollectionName>(collection: C, noun: Nouns[C]): string | undefined {
+  if (collection !== 'applications') return undefined;
+  const { agent, clientId } = noun as Application;
+  return agent && clientId;
+}
+
 /** What others have through applications of a user ends with the user, and not with a password. */
 function nodesOf<C extends CollectionName>(collection: C, { id }: Nouns[C], effect: Effect): string[] {
   const concernsOthers = collection === 'users' && (effect === 'ends' || effect === 'returns');
@@ -191,14 +204,14 @@ function createNounChanges<C extends CollectionName>(
     return current;
   }
 
-  function entryOf(what: string, noun: Nouns[C], details: Record<string, unknown>, author: Author) {
+  function entryOf(event: string, noun: Nouns[C], details: Record<string, unknown>, author: Author) {
     const { organization } = scopeOf(collection, noun);
     return {
-      event: `${singular}.${what}`,
+      event,
       outcome: 'changed',
       subject: noun.id,
       ...inAudit(author),
-      ...defined({ organization }),
+      ...defined({ organization, client: agentClientId(collection, noun) }),
       details: { name: nameOf(noun), ...details },
     } as const;
   }
@@ -247,7 +260,8 @@ function createNounChanges<C extends CollectionName>(
     const scope = scopeOf(collection, before);
     const details = { effect, fields: describeChange(before, after), ...defined({ secrets }) };
     const expected = () => expectReplacement(collection, before, after);
-    return recorded(entryOf('changed', after, details, author), expected, async () => {
+    const entry = entryOf(eventOf(collection, 'changed', after, before), after, details, author);
+    return recorded(entry, expected, async () => {
       const at = now();
       // If the change fails, the secret goes on, and only what was made with it so far has ended.
       await endSecrets(removed, { revokedAt: at, restoredAt: at }, scope);
@@ -290,7 +304,9 @@ function createNounChanges<C extends CollectionName>(
       const whole = withManager(made, author.managedBy);
       await requireWhole(whole);
       const expected = () => ({ noun: collection, id, what: 'created' }) as const;
-      return recorded(entryOf('created', whole, {}, author), expected, () => nouns.insert(whole));
+      return recorded(entryOf(eventOf(collection, 'created', whole), whole, {}, author), expected, () =>
+        nouns.insert(whole),
+      );
     },
 
     async replace(noun, author) {
@@ -302,7 +318,7 @@ function createNounChanges<C extends CollectionName>(
     async remove(noun, author) {
       const before = await requireCurrent(noun);
       if (collection === 'resources') await requireUnused(store, before as Resource);
-      const mayHoldOthers = collection === 'organizations' || collection === 'applications';
+      const mayHoldOthers = collection === 'organizations' || isOwnerOfContents(collection, before);
       const isOwner = collection === 'users' && lostOwnerships(before as User, undefined).length > 0;
       const mustEnd = (mayHoldOthers || isOwner) && before.enabled;
       const byFile = author.managedBy === 'apply';
@@ -312,11 +328,15 @@ function createNounChanges<C extends CollectionName>(
       await removeContents(store, collection, ended);
       const effect = effectOf(collection, before, undefined, faceRules);
       const expected = () => ({ noun: collection, id: ended.id, what: 'removed' }) as const;
-      await recorded(entryOf('removed', ended, {}, author), expected, async () => {
-        await markAll(ended, effect, markBefore(effect, now()));
-        await nouns.remove(ended.id, ended.version);
-        await forget(ended, effect);
-      });
+      await recorded(
+        entryOf(eventOf(collection, 'removed', ended), ended, {}, author),
+        expected,
+        async () => {
+          await markAll(ended, effect, markBefore(effect, now()));
+          await nouns.remove(ended.id, ended.version);
+          await forget(ended, effect);
+        },
+      );
     },
   };
 }

@@ -358,7 +358,7 @@ export const application = defineNoun({
       describe: 'Set for an agent: an application that registered itself.',
     }),
     agentApproval: field(approval.exactOptional(), {
-      effect: 'none',
+      effect: 'narrows',
       inFile: false,
       describe:
         'Set for an agent that an administrator approved. It counts while the agent says of itself what it said then.',

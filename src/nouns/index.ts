@@ -16,6 +16,7 @@ import { type Webhook, webhook } from './webhook.ts';
 export type { StoredDeviceAccess } from '../permissions/device-access.ts';
 export type { StoredPermissions } from '../permissions/stored.ts';
 export {
+  AGENT_KINDS,
   type Application,
   type ApplicationSecret,
   AUTH_METHODS,

@@ -11,12 +11,20 @@ const faces = { older: { enabled: true, registration: false, administrators: tru
 /** All other fields have none. */
 const EFFECTS: Readonly<Record<CollectionName, { restarts: readonly string[]; narrows: readonly string[] }>> =
   {
-    organizations: { restarts: [], narrows: ['faces'] },
+    organizations: { restarts: [], narrows: ['faces', 'agents'] },
     resources: { restarts: [], narrows: ['tables', 'groups', 'scopes', 'catalogue', 'owner'] },
     roles: { restarts: [], narrows: ['resource', 'scopes', 'permissions'] },
     applications: {
-      restarts: ['realm'],
-      narrows: ['ceilings', 'registeredCeiling', 'scopes', 'resource', 'grants', 'mayExchange'],
+      restarts: ['realm', 'agent'],
+      narrows: [
+        'ceilings',
+        'registeredCeiling',
+        'scopes',
+        'resource',
+        'grants',
+        'mayExchange',
+        'agentApproval',
+      ],
     },
     users: {
       restarts: ['passwordHash'],
