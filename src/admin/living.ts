@@ -1,7 +1,7 @@
 /**
  * Tokens and logins as administrators see them: whether each still holds and how many hang below one.
  */
-import { type Standing, standingOf } from '../registry/nodes.ts';
+import { standingsOf } from '../registry/standings.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 
@@ -23,21 +23,6 @@ export interface CountedTokens {
   readonly living: number;
   /** There are or may be more: counting ended there. */
   readonly isMore: boolean;
-}
-
-/** One query for the marks of all nodes above them. @returns in the order of the rows */
-export async function standingsOf(
-  rows: readonly Row[],
-  { storage }: Pick<LivingDeps, 'storage'>,
-): Promise<Standing[]> {
-  const ids = new Set(rows.flatMap(({ id, ancestors }) => [id, ...ancestors]));
-  const records = new Map((await storage.nodes.read([...ids])).map((record) => [record.id, record]));
-  return rows.map(({ id, ancestors, asOf }) =>
-    standingOf(
-      [id, ...ancestors].flatMap((node) => records.get(node) ?? []),
-      asOf,
-    ),
-  );
 }
 
 type By = Parameters<Storage['tokens']['page']>[0]['by'];
@@ -72,7 +57,7 @@ class Counting {
   }
 
   async count(rows: readonly TokenRow[]): Promise<void> {
-    const standings = await standingsOf(rows, this.#deps);
+    const standings = await standingsOf(rows, this.#deps.storage.nodes);
     this.living += standings.filter((standing) => standing !== 'ended').length;
   }
 
@@ -104,4 +89,20 @@ export async function countBranch(top: Row, deps: LivingDeps): Promise<CountedTo
     waiting.push(...(await counting.add('parent', id)).map((row) => row.id));
   }
   return counting.result;
+}
+
+/** Logins of one application that are looked at: lists have many applications. */
+const LOGINS_LOOKED_AT = 100;
+
+/** The living logins of an application, and how many people they are of; counts up to 100. */
+export async function countLoginsOf(
+  application: string,
+  { storage, now }: LivingDeps,
+): Promise<{ readonly logins: number; readonly people: number; readonly isMore: boolean }> {
+  const options = { by: 'application', id: application, now: now(), limit: LOGINS_LOOKED_AT } as const;
+  const { items, next } = await storage.logins.page(options);
+  const standings = await standingsOf(items, storage.nodes);
+  const living = items.filter((_, index) => standings[index] !== 'ended');
+  const people = new Set(living.map(({ subject }) => subject));
+  return { logins: living.length, people: people.size, isMore: next !== undefined };
 }

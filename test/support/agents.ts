@@ -1,6 +1,8 @@
 /** Agents in the store, as if they had registered themselves through an application of the operator. */
 import { createHash } from 'node:crypto';
 import type { Application } from '../../src/nouns/index.ts';
+import { createNodeId } from '../../src/registry/secrets.ts';
+import type { LoginRow } from '../../src/storage/contract.ts';
 import { REDIRECT_URI, type TestServer } from './server.ts';
 
 export interface AgentOptions {
@@ -13,6 +15,8 @@ export interface AgentOptions {
   readonly through?: string;
   readonly facts?: Partial<Application>;
 }
+
+const DAY = 86_400_000;
 
 /** Stands for the hash of what an agent says of itself. */
 export const documentOf = (said: string): string => createHash('sha256').update(said).digest('base64url');
@@ -51,4 +55,32 @@ export async function approveAgent(server: TestServer, agent: Application): Prom
     { ...agent, agentApproval: { document, at: now(), by: 'test' } },
     { actor: 'test' },
   );
+}
+
+/** One that lives, of a person who let the agent in. @returns its id */
+export async function addLogin(
+  server: TestServer,
+  { id: application, clientId, organization }: Application,
+  facts: Partial<LoginRow> = {},
+): Promise<string> {
+  const { storage, now } = server.server.foundations;
+  const at = now();
+  const login: LoginRow = {
+    id: createNodeId(),
+    grantType: 'authorization_code',
+    subject: `organization:${organization}/ann`,
+    organization,
+    application,
+    clientId,
+    scope: '',
+    permissions: { isAdmin: false, tables: [] },
+    ancestors: [organization, application],
+    asOf: at,
+    createdAt: at,
+    current: createHash('sha256').update(createNodeId()).digest(),
+    expiresAt: at + 90 * DAY,
+    ...facts,
+  };
+  await storage.logins.insert(login);
+  return login.id;
 }

@@ -5,6 +5,7 @@ import type { JsonObject } from './json.ts';
 
 /** Of those that are not nouns. */
 const OTHERS: Readonly<Record<string, string>> = {
+  agents: 'Applications that registered themselves and ask people for rights.',
   tokens: 'Living access tokens, refresh tokens and what is above them.',
   logins: 'Logins of people, each with its tokens.',
   keys: 'The keys that sign tokens.',

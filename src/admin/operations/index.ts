@@ -1,5 +1,6 @@
 /** Everything that the administration API does, in the order of its description. */
 
+import { approveAgent, endAgent, getAgent, listAgents, withdrawAgentApproval } from './agents.ts';
 import {
   createApplicationSecret,
   listApplicationSecrets,
@@ -63,6 +64,11 @@ export const operations = [
   createApplicationSecret,
   removeApplicationSecret,
   revokeApplicationOperation,
+  listAgents,
+  getAgent,
+  approveAgent,
+  withdrawAgentApproval,
+  endAgent,
   listDeliveries,
   resendDelivery,
   pingWebhook,

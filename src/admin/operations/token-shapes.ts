@@ -2,9 +2,10 @@
 import { z } from 'zod';
 import { fromStored } from '../../permissions/stored.ts';
 import type { Standing } from '../../registry/nodes.ts';
+import { standingsOf } from '../../registry/standings.ts';
 import type { DirectoryStore, LoginRow, TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import { type LivingDeps, standingsOf } from '../living.ts';
+import type { LivingDeps } from '../living.ts';
 import { permissionsShape, toShape, toWords, wordsShape } from './rights-shape.ts';
 import { moment, toMoment, toMomentIf } from './shapes.ts';
 
@@ -111,7 +112,7 @@ function toGranted(row: TokenRow | LoginRow, { organization, application }: Name
 export type ShapeDeps = Pick<LivingDeps, 'storage'> & { readonly store: DirectoryStore };
 
 export async function toTokens(rows: readonly TokenRow[], deps: ShapeDeps): Promise<Token[]> {
-  const [standings, names] = [await standingsOf(rows, deps), new Namer(deps.store)];
+  const [standings, names] = [await standingsOf(rows, deps.storage.nodes), new Namer(deps.store)];
   return Promise.all(
     rows.map(async (row, index) =>
       defined({
@@ -130,7 +131,7 @@ export async function toTokens(rows: readonly TokenRow[], deps: ShapeDeps): Prom
 }
 
 export async function toLogins(rows: readonly LoginRow[], deps: ShapeDeps): Promise<Login[]> {
-  const [standings, names] = [await standingsOf(rows, deps), new Namer(deps.store)];
+  const [standings, names] = [await standingsOf(rows, deps.storage.nodes), new Namer(deps.store)];
   return Promise.all(
     rows.map(async (row, index) =>
       defined({

@@ -28,6 +28,17 @@ import { planNoun } from './noun.ts';
 import { checkRights } from './organizations.ts';
 import type { Extras, Plan, Planning } from './plan.ts';
 
+/** What may be set of an agent. All else comes from the agent itself, or from the application that agents come through. */
+const SETTABLE_OF_AGENT: readonly string[] = ['enabled', 'description'];
+
+/** Of these keys of an application, those that may not be set because it is an agent. */
+export function findOwnOfAgent(
+  application: Partial<Pick<Application, 'agent'>> | undefined,
+  keys: readonly string[],
+): readonly string[] {
+  return application?.agent ? keys.filter((key) => !SETTABLE_OF_AGENT.includes(key)) : [];
+}
+
 export async function planApplication(
   plan: Plan,
   organization: Organization,
@@ -36,10 +47,17 @@ export async function planApplication(
 ): Promise<void> {
   const name = `application ${organization.name}/${entry.name}`;
   const before = await plan.findBefore('applications', 'name', `${organization.id}/${entry.name}`);
+  const { name: _, ...said } = entry;
+  for (const key of findOwnOfAgent(before, Object.keys(said))) {
+    plan.problems.push(
+      `${name} is an agent: its ${key} comes from itself. A file may set enabled and description`,
+    );
+  }
   const id = before?.id ?? plan.reserveId(organization.id, entry.name);
   const clientId = entry.clientId ?? before?.clientId ?? randomBytes(12).toString('hex');
   const holder = await plan.findHolder('applications', 'clientId', clientId);
-  if (holder && holder.id !== id) plan.problems.push(`${name}: the clientId ${clientId} is taken`);
+  if (holder && holder.id !== id && !before?.agent)
+    plan.problems.push(`${name}: the clientId ${clientId} is taken`);
 
   const authMethod = entry.authMethod ?? before?.authMethod ?? 'client_secret_basic';
   const { generated, ...credentials } = planCredentials(plan, name, authMethod, entry, before, deps);

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import { planApplication } from '../../../apply/plan/applications.ts';
+import { findOwnOfAgent, planApplication } from '../../../apply/plan/applications.ts';
 import { planConnection } from '../../../apply/plan/connections.ts';
 import { planDatasource } from '../../../apply/plan/datasources.ts';
 import {
@@ -22,7 +22,7 @@ import { planWebhook } from '../../../apply/plan/webhooks.ts';
 import { toFieldProblems } from '../../../apply/problems.ts';
 import { type FieldProblem, FieldsRefused } from '../../../errors/domain.ts';
 import { MANAGEMENT } from '../../../nouns/built-in.ts';
-import type { Nouns, Organization } from '../../../nouns/index.ts';
+import type { Application, Noun, Nouns, Organization } from '../../../nouns/index.ts';
 import { NOTHING } from '../../../permissions/permissions.ts';
 import type { OperationDeps } from '../deps.ts';
 import type { Reserved } from '../operation.ts';
@@ -92,15 +92,17 @@ function findGivenProblems(body: JsonGroup, given: JsonGroup, known: ReadonlySet
   );
 }
 
+/** @param passed members that the request leaves as they are: a party that is not held to this schema may have set them */
 function parseMembers(
   collection: ObjectCollection,
   whole: JsonGroup,
   touched: readonly string[],
+  passed: readonly string[],
 ): { readonly parsed: JsonGroup; readonly problems: FieldProblem[] } {
   const shape = shapeOf(collection);
   const problems: FieldProblem[] = [];
   const parsed: Record<string, unknown> = {};
-  for (const key of touched) {
+  for (const key of new Set([...touched, ...passed])) {
     const schema = shape[key];
     const value = whole[key];
     if (!schema) {
@@ -112,6 +114,10 @@ function parseMembers(
     }
     if (value === undefined && schema._zod.optin !== undefined) continue;
     const { data, error } = schema.safeParse(value);
+    if (error && !touched.includes(key)) {
+      parsed[key] = value;
+      continue;
+    }
     for (const issue of error?.issues ?? []) {
       const at = { ...issue, path: [key, ...issue.path] };
       problems.push(...toFieldProblems(at, whole, entries[collection]));
@@ -140,13 +146,15 @@ async function applyPatch<C extends ObjectCollection>(
   const differing = [...new Set([...Object.keys(current), ...Object.keys(whole)])].filter(
     (key) => !isDeepStrictEqual(current[key], whole[key]),
   );
+  requireNotOfAgent(before, differing);
   const together = TOGETHER[collection] ?? [];
   const touched = together.some((key) => differing.includes(key))
     ? [...new Set([...differing, ...together.filter((key) => Object.hasOwn(whole, key))])]
     : differing;
   const always = ALWAYS[collection];
-  const passed = always === 'all' ? [...known].filter((key) => Object.hasOwn(whole, key)) : always;
-  const { parsed, problems } = parseMembers(collection, whole, [...new Set([...touched, ...passed])]);
+  const passed =
+    always === 'all' ? [...known].filter((key) => Object.hasOwn(whole, key)) : (always as readonly string[]);
+  const { parsed, problems } = parseMembers(collection, whole, touched, passed);
   problems.push(...findGivenProblems(patch, given, known));
   if (problems.length > 0) throw new FieldsRefused(problems);
   const cleared = new Set(touched.filter((key) => !Object.hasOwn(whole, key)));
@@ -160,6 +168,18 @@ function emptied(collection: ObjectCollection, cleared: ReadonlySet<string>): Js
     ...(cleared.has('permissions') && { permissions: NOTHING }),
     ...(cleared.has('resources') && { resources: {} }),
   };
+}
+
+/** @throws FieldsRefused */
+function requireNotOfAgent(before: Noun | undefined, touched: readonly string[]): void {
+  const refused = findOwnOfAgent(before as Partial<Application> | undefined, touched);
+  if (refused.length === 0) return;
+  throw new FieldsRefused(
+    refused.map((key) => ({
+      path: `/${key}`,
+      detail: `${key} of an agent cannot be changed: it comes from the agent itself. enabled and description can`,
+    })),
+  );
 }
 
 type PlanOne = (plan: Plan, organization: Organization, entry: never, planning: Planning) => Promise<unknown>;

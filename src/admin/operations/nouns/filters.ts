@@ -2,7 +2,13 @@
 import { z } from 'zod';
 import { collectionOf } from '../../../directory/collections.ts';
 import { MANAGEMENT } from '../../../nouns/built-in.ts';
-import { declarationOf, isNounId, type Organization, type UniqueKey } from '../../../nouns/index.ts';
+import {
+  declarationOf,
+  isNounId,
+  type Organization,
+  type UniqueKey,
+  uniqueClientId,
+} from '../../../nouns/index.ts';
 import { loginKey } from '../../../nouns/user.ts';
 import { findableEmail, findableUsername } from '../../../nouns/usernames.ts';
 import type { OperationDeps } from '../deps.ts';
@@ -83,8 +89,17 @@ async function findUnique<C extends ObjectCollection>(
   if (!Object.hasOwn(declarationOf(collection).unique, filter)) throw new Error(`no unique key ${filter}`);
   const isOfOrganization = filter === 'name' && collection !== 'organizations';
   const key = isOfOrganization ? `${organization}/${value}` : value;
-  const noun = await collectionOf(store, collection).findBy(filter as UniqueKey<C>, key);
+  const nouns = collectionOf(store, collection);
+  const noun =
+    (await nouns.findBy(filter as UniqueKey<C>, key)) ??
+    (filter === 'clientId' ? await findAgent(organization, value, store) : undefined);
   return noun ? { id: noun.id, isSeen: sees([filter]) } : NOTHING;
+}
+
+/** Each organization has its own one of a URL. */
+function findAgent(organization: string, clientId: string, { applications }: OperationDeps['store']) {
+  const key = uniqueClientId({ clientId, organization, agent: { kind: 'document' } });
+  return applications.findBy('clientId', key);
 }
 
 const NUMBER = /^\d{1,15}$/;

@@ -71,6 +71,7 @@ export const objects = {
       ...given,
       ...ofApplication,
       owner: applicationFields.owner.value.describe(applicationFields.owner.describe),
+      agent: applicationFields.agent.value.describe(applicationFields.agent.describe),
       homepage: applicationFields.homepage.value.describe(applicationFields.homepage.describe),
       isOrganization: applicationFields.isOrganization.value.describe(
         applicationFields.isOrganization.describe,

@@ -78,8 +78,8 @@ function furtherMembers<C extends CollectionName>(collection: C, noun: Nouns[C])
     return defined({ pending, secondFactor });
   }
   if (collection !== 'applications') return {};
-  const { owner, homepage, isOrganization } = noun as Nouns['applications'];
-  return defined({ owner, homepage, isOrganization });
+  const { owner, homepage, isOrganization, agent } = noun as Nouns['applications'];
+  return defined({ owner, homepage, isOrganization, agent });
 }
 
 /** Members that only the server writes. */
