@@ -14,10 +14,12 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   explain: async () => (await import('./explain.ts')).explain,
   revoke: async () => (await import('./revoke.ts')).revoke,
   ...Object.fromEntries(
-    ['organization', 'user', 'application', 'role', 'webhook', 'token', 'login', 'audit'].map((singular) => [
-      singular,
-      async () => (await import('./administration/noun-command.ts')).createNounCommand(singular),
-    ]),
+    ['organization', 'user', 'application', 'agent', 'role', 'webhook', 'token', 'login', 'audit'].map(
+      (singular) => [
+        singular,
+        async () => (await import('./administration/noun-command.ts')).createNounCommand(singular),
+      ],
+    ),
   ),
   administrator: async () => (await import('./administrator.ts')).administrator,
   connection: async () => (await import('./connection.ts')).connection,

@@ -21,6 +21,7 @@ export function readReference(text: string, named: string): Reference {
 /** Members of an object that its name gives. */
 export function membersOf(collection: string, name: string): Record<string, string> {
   if (collection === 'resources') return { identifier: name };
+  if (collection === 'agents') return { clientId: name };
   if (collection !== 'users') return { name };
   const [username, ...of] = name.split('/').reverse() as [string, ...string[]];
   return of.length === 0 ? { username } : { application: of.reverse().join('/'), username };
@@ -61,13 +62,18 @@ function fits(collection: string, members: Readonly<Record<string, string>>, fou
   return found.application === members.application;
 }
 
+/** Named by an id, of whatever form. */
+const WITHOUT_NAMES: ReadonlySet<string> = new Set(['tokens', 'logins']);
+
 /** @returns the UUID, or what else paths have. @throws CommandFailed */
 export async function findId(
   administration: Administration,
   collection: string,
   { organization, name }: Reference,
 ): Promise<string> {
-  if (isNounId(name) || !administration.find(`${collection}.create`)) return name;
+  // What an agent got as its id when it registered may look like a UUID.
+  const isId = isNounId(name) && collection !== 'agents';
+  if (isId || WITHOUT_NAMES.has(collection)) return name;
   const members = membersOf(collection, name);
   const listed = eachListed(
     administration,
@@ -76,5 +82,6 @@ export async function findId(
     filterOf(collection, members),
   );
   for await (const found of listed) if (fits(collection, members, found)) return String(found.id);
+  if (isNounId(name)) return name;
   throw new CommandFailed(`There is no ${collection.replace(/s$/, '')} ${organization}/${name}.`);
 }

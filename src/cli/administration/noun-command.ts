@@ -75,13 +75,15 @@ function optionsOf(operation: Operation, verb: Verb) {
 function argumentsOf({ about, second }: Verb): { readonly least: number; readonly most: number } {
   const own = about === 'noun' || about === 'organization' ? 1 : 0;
   const further = second ? 1 : 0;
-  return { least: own + further, most: own + further + (about === 'any' ? 1 : 0) };
+  const least = own + (second?.isShown ? 0 : further);
+  return { least, most: own + further + (about === 'any' ? 1 : 0) };
 }
 
 function usageOf({ singular, named }: NounCommand, { words, about, second }: Verb): string {
   const named1 = named.split(',')[0] ?? named;
   const subject = { noun: named1, organization: 'ORGANIZATION', any: '[ORGANIZATION]', nothing: '' }[about];
-  return [singular, words, words === 'create' ? named1 : subject, second?.argument ?? '', '[OPTIONS]']
+  const further = second?.isShown ? `[${second.argument}]` : (second?.argument ?? '');
+  return [singular, words, words === 'create' ? named1 : subject, further, '[OPTIONS]']
     .filter((part) => part !== '')
     .join(' ');
 }
@@ -215,14 +217,31 @@ async function findTarget(work: Work, [first = '', second]: readonly string[]): 
     return { id, parameters: { organization }, members, name };
   }
   const own = { organization, [noun.singular]: await findId(administration, noun.collection, reference) };
-  const { parameter, member } = verb.second ?? {};
+  const { parameter, member, isShown } = verb.second ?? {};
   const named = parameter === undefined ? {} : { [parameter]: await findPart(work, own, second ?? '') };
+  const said = second === undefined && isShown ? await agreeTo(work, own, name) : (second ?? '');
   return {
     id,
     parameters: { ...own, ...named },
-    members: member === undefined ? {} : { [member]: second ?? '' },
+    members: member === undefined ? {} : { [member]: said },
     name,
   };
+}
+
+/** The member that was left out, of what the person at a terminal is shown. @throws UsageError, CommandFailed */
+async function agreeTo(
+  { noun, verb, administration, io }: Work,
+  parameters: Record<string, string>,
+  name: string,
+) {
+  const { argument = '', member = '' } = verb.second ?? {};
+  if (io.stdin.isTTY !== true) {
+    throw new UsageError(`Name the ${argument} that you looked at: ${noun.singular} show has it`);
+  }
+  const { body } = await administration.call(`${noun.collection}.get`, { parameters });
+  writeObject(body, false, io.stderr);
+  await confirm(`${verb.says.split(':')[0]}: ${name}`, io);
+  return String((body as Found)[member]);
 }
 
 /** Something that belongs to a noun, by its name or id, among those that the list beside the operation gives. */

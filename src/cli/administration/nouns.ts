@@ -14,7 +14,13 @@ export interface Verb {
   /** What it is about: a noun, the organization itself, or nothing. `any`: an organization if one is named. */
   readonly about: 'noun' | 'organization' | 'any' | 'nothing';
   /** A second name: the members that it gives the body, or what else of the path it names. */
-  readonly second?: { readonly argument: string; readonly member?: string; readonly parameter?: string };
+  readonly second?: {
+    readonly argument: string;
+    readonly member?: string;
+    readonly parameter?: string;
+    /** Left out at a terminal, it is that member of what the person is shown and agrees to. */
+    readonly isShown?: true;
+  };
   /** The person at a terminal is asked first. */
   readonly asks?: true;
   /** The operation with an organization, where `about` is `any`. */
@@ -157,6 +163,40 @@ export const nounCommands: readonly NounCommand[] = [
         done: 'Removed',
       },
       { words: 'revoke', operation: 'applications.revoke', says: SHOWS_TOKENS, about: 'noun', asks: true },
+    ],
+  },
+  {
+    singular: 'agent',
+    collection: 'agents',
+    summary: 'Lists, shows, approves and ends agents: applications that registered themselves.',
+    named: 'ORGANIZATION/CLIENT_ID',
+    columns: ['clientId', 'name', 'approved', 'people.count', 'createdAt', 'unusedSince'],
+    verbs: [
+      { words: 'list', operation: 'agents.list', says: 'Lists them.', about: 'organization' },
+      { words: 'show', operation: 'agents.get', says: 'Shows one.', about: 'noun' },
+      {
+        words: 'approve',
+        operation: 'agents.approve',
+        says: 'Approves one as it describes itself: DOCUMENT is what show says.',
+        about: 'noun',
+        second: { argument: 'DOCUMENT', member: 'document', isShown: true },
+        done: 'Approved',
+      },
+      {
+        words: 'withdraw-approval',
+        operation: 'agents.withdrawApproval',
+        says: 'Takes an approval back.',
+        about: 'noun',
+        done: 'Withdrew the approval of',
+      },
+      {
+        words: 'end',
+        operation: 'agents.end',
+        says: 'Ends one with all its tokens and logins.',
+        about: 'noun',
+        asks: true,
+        done: 'Ended',
+      },
     ],
   },
   {
