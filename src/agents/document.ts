@@ -3,7 +3,6 @@
  * draft-ietf-oauth-client-id-metadata-document section 4). Members that nothing here reads are ignored.
  */
 import { hash } from 'node:crypto';
-import { isIP } from 'node:net';
 import { MetadataRejected } from '../errors/domain.ts';
 import { quote } from '../errors/texts.ts';
 import type { Application, AuthMethod, Grant } from '../nouns/index.ts';
@@ -98,43 +97,59 @@ function parseName(metadata: Metadata): string {
   );
 }
 
+/** Where programs of one device reach each other (RFC 8252 section 7.3). */
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
 interface ClientType {
-  /** OpenID Connect Dynamic Client Registration section 2. */
-  readonly type: string | undefined;
+  readonly native: boolean;
   readonly kind: AgentKind;
 }
 
-function findWebProblem(uri: string, kind: AgentKind): string | undefined {
-  const needsNative = 'which needs the application_type native';
-  if (!/^https?:/.test(uri)) return `has a scheme of its own, ${needsNative}`;
+/** What does not go with the type of the application. */
+function findUnfit(uri: string, { native, kind }: ClientType): string | undefined {
   const { protocol, hostname } = new URL(uri);
-  if (protocol === 'https:') return undefined;
-  // Documents are published for all servers, and many of them say so of an application on this machine.
-  if (kind === 'registered') return `has http, ${needsNative}`;
-  const isAddress = isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
-  return isAddress ? `has http and an IP address, ${needsNative}` : undefined;
+  const needsNative = 'which needs the application_type native';
+  const isHere = LOOPBACK.includes(hostname);
+  switch (protocol) {
+    case 'https:':
+      return native && isHere ? 'has https on this machine, where a native application has http' : undefined;
+    case 'http:':
+      if (native) return isHere ? undefined : `has http at a host other than ${LOOPBACK.join(', ')}`;
+      // Documents are published for all servers, and many of them say so of an application on this machine.
+      if (kind === 'registered') return `has http, ${needsNative}`;
+      return hostname === 'localhost' ? undefined : `has http and an IP address, ${needsNative}`;
+    default:
+      return native ? undefined : `has a scheme of its own, ${needsNative}`;
+  }
 }
 
-function requireRedirectUri(uri: string, name: string, { type, kind }: ClientType): void {
-  const problem = findRedirectUriProblem(uri) ?? (type === 'web' ? findWebProblem(uri, kind) : undefined);
-  if (problem !== undefined)
-    throw new MetadataRejected(`${name} has ${quote(uri)}, which ${problem}.`, {
-      error: 'invalid_redirect_uri',
-    });
+function requireRedirectUris(uris: readonly string[], member: string, client: ClientType): void {
+  for (const uri of uris) {
+    const problem = findRedirectUriProblem(uri) ?? findUnfit(uri, client);
+    if (problem !== undefined)
+      throw new MetadataRejected(`${member} has ${quote(uri)}, which ${problem}.`, {
+        error: 'invalid_redirect_uri',
+      });
+  }
 }
 
-function parseRedirectUris(metadata: Metadata, client: ClientType): readonly string[] {
-  const uris = readTexts(metadata, 'redirect_uris') ?? [];
-  if (uris.length === 0 || uris.length > MOST_REDIRECT_URIS) {
+function parseRedirectUris(metadata: Metadata, kind: AgentKind): Pick<AgentFacts, 'redirectUris' | 'native'> {
+  const type = readText(metadata, 'application_type');
+  if (type !== undefined && type !== 'web' && type !== 'native')
+    throw new MetadataRejected(`application_type is ${show(type)}: it must be web or native.`);
+  const redirectUris = readTexts(metadata, 'redirect_uris') ?? [];
+  if (redirectUris.length === 0 || redirectUris.length > MOST_REDIRECT_URIS) {
     throw new MetadataRejected(
-      `redirect_uris has ${uris.length} URIs: it must have 1 to ${MOST_REDIRECT_URIS}.`,
+      `redirect_uris has ${redirectUris.length} URIs: it must have 1 to ${MOST_REDIRECT_URIS}.`,
       { error: 'invalid_redirect_uri' },
     );
   }
-  for (const uri of uris) requireRedirectUri(uri, 'redirect_uris', client);
-  for (const uri of readTexts(metadata, 'post_logout_redirect_uris') ?? [])
-    requireRedirectUri(uri, 'post_logout_redirect_uris', client);
-  return uris;
+  // Programs on devices leave the type out, although the default of OpenID Connect is web.
+  const native = type === undefined ? redirectUris.some(isOnDevice) : type === 'native';
+  requireRedirectUris(redirectUris, 'redirect_uris', { native, kind });
+  const afterLogout = readTexts(metadata, 'post_logout_redirect_uris') ?? [];
+  requireRedirectUris(afterLogout, 'post_logout_redirect_uris', { native, kind });
+  return { redirectUris, native };
 }
 
 function parseGrants(metadata: Metadata): readonly Grant[] {
@@ -216,10 +231,7 @@ function parseKeySource(metadata: Metadata): Pick<AgentFacts, 'jwks' | 'jwksUri'
 export function parseFacts(json: unknown, kind: AgentKind = 'document'): SaidFacts {
   const metadata = requireObject(json, 'Client metadata');
   requireWebUris(metadata);
-  const type = readText(metadata, 'application_type');
-  if (type !== undefined && type !== 'web' && type !== 'native')
-    throw new MetadataRejected(`application_type is ${show(type)}: it must be web or native.`);
-  const redirectUris = parseRedirectUris(metadata, { type, kind });
+  const uris = parseRedirectUris(metadata, kind);
   const authMethod = parseAuthMethod(metadata, kind);
   // Also where nothing uses them: a private key in a public document is a mistake that its publisher must hear of.
   const keys = parseKeySource(metadata);
@@ -229,11 +241,10 @@ export function parseFacts(json: unknown, kind: AgentKind = 'document'): SaidFac
   const homepage = readText(metadata, 'client_uri');
   return {
     name: parseName(metadata),
-    redirectUris,
+    ...uris,
     grants: parseGrants(metadata),
     authMethod,
     ...(usesKeys && keys),
-    native: type === undefined ? redirectUris.some(isOnDevice) : type === 'native',
     ...(homepage !== undefined && { homepage }),
   };
 }

@@ -125,6 +125,18 @@ test('AZ-02 a web application has no IP address with http and no own scheme', ()
   );
 });
 
+test('a native application has http at three hosts of its device, and no https', () => {
+  for (const uri of ['http://127.0.0.2/callback', 'https://localhost/callback', 'https://[::1]/callback'])
+    refuses(
+      { redirect_uris: ['http://localhost/callback', uri] },
+      /http at a host other than localhost, 127\.0\.0\.1|has https on this machine/,
+      'invalid_redirect_uri',
+    );
+  const uris = ['http://localhost/', 'http://127.0.0.1:1/', 'http://[::1]/', 'com.example.agent:/callback'];
+  assert.equal(parseFacts(document({ redirect_uris: uris })).native, true);
+  assert.equal(parseFacts(document({ redirect_uris: ['https://localhost/callback'] })).native, false);
+});
+
 test('AZ-02 web URIs that are not https are refused, in each language', () => {
   const names = ['client_uri', 'logo_uri', 'policy_uri', 'tos_uri', 'initiate_login_uri', 'jwks_uri'];
   const uris = [
