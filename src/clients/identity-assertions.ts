@@ -47,6 +47,7 @@ export interface IdentityAssertion {
   readonly sender?: ProvenKey;
   /** @returns false if it was used before, by any process */
   use(): Promise<boolean>;
+  isUsed(): Promise<boolean>;
 }
 
 export interface IdentityAssertions {
@@ -57,7 +58,7 @@ export interface IdentityAssertions {
 export interface IdentityAssertionsDeps {
   readonly issuer: string;
   readonly issuerKeys: IssuerKeys;
-  readonly artifacts: Pick<ArtifactStore, 'insert'>;
+  readonly artifacts: Pick<ArtifactStore, 'insert' | 'find'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -169,16 +170,15 @@ export function createIdentityAssertions(deps: IdentityAssertionsDeps): Identity
       if (problem !== undefined) reject(problem);
       await requireSigned(assertion, header, trusted);
       const { sub = '', jti, resource, scope, authorization_details: details, cnf } = claims;
+      const key = hash('sha256', JSON.stringify([organization.id, trusted.issuer, jti]), 'buffer');
       return defined({
         identity: { issuer: trusted.issuer, subject: sub },
         resources: [resource ?? []].flat() as string[],
         scope: scope as string | undefined,
         authorizationDetails: details as unknown[] | undefined,
         sender: cnf as ProvenKey | undefined,
-        use: () => {
-          const key = hash('sha256', JSON.stringify([organization.id, trusted.issuer, jti]), 'buffer');
-          return artifacts.insert(USED, key, { payload: {}, expiresAt: forgottenAt(claims) }, now());
-        },
+        use: () => artifacts.insert(USED, key, { payload: {}, expiresAt: forgottenAt(claims) }, now()),
+        isUsed: async () => (await artifacts.find(USED, key, now())) !== undefined,
       });
     },
   };

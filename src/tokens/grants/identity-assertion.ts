@@ -31,6 +31,9 @@ export const IDENTITY_ASSERTION_PROFILE = 'urn:ietf:params:oauth:grant-profile:i
 
 type SplitScopes = Parameters<typeof parseAsked>[1];
 
+const usedBefore = () =>
+  new AssertionRejected({ reason: 'the assertion is refused: it must only be used once' });
+
 /** The one resource that the token is for, if the assertion says it. @throws UnknownResource */
 function chooseResource({ resources }: IdentityAssertion, { resource: asked }: Asked): string | undefined {
   if (asked !== undefined && resources.length > 0) {
@@ -136,6 +139,8 @@ export function createIdentityAssertionGrant({
         });
       }
       const assertion = await identityAssertions.judge(requireText(parameters, 'assertion'), client);
+      // Parallel uses are told apart at the end; here a later one leaves nothing behind.
+      if (await assertion.isUsed()) throw usedBefore();
       const user = await requireUser(assertion, client);
       const isKnown = await knownScopes(view, application);
       const splitScopes = (scopes: readonly string[]) => splitTableScopes(scopes, isKnown);
@@ -158,7 +163,7 @@ export function createIdentityAssertionGrant({
         startsLogin: false,
         async spend() {
           if (await assertion.use()) return undefined;
-          throw new AssertionRejected({ reason: 'the assertion is refused: it must only be used once' });
+          throw usedBefore();
         },
       });
     },

@@ -186,17 +186,17 @@ describe('identity assertions', () => {
     await assertRejected(await present(await issuer().assert({}, { alg: 'HS256' }, secret)), /alg/i);
   });
 
-  test('an assertion signed by another key is refused', async () => {
+  test('TE-14 an assertion signed by another key is refused', async () => {
     const { privateKey } = createKey('acme-1');
     await assertRejected(await present(await issuer().assert({}, {}, privateKey)), /signature/);
   });
 
-  test('the key of one trusted issuer does not sign for another', async () => {
+  test('TE-14 the key of one trusted issuer does not sign for another', async () => {
     const assertion = await issuer().assert({}, { kid: 'shared-1' }, keys.shared.privateKey);
     await assertRejected(await present(assertion), /no applicable key/);
   });
 
-  test('an issuer that only another organization trusts is refused', async () => {
+  test('TE-14 an issuer that only another organization trusts is refused', async () => {
     const assertion = await issuer().assert({ iss: OTHER_IDP }, { kid: 'other-1' }, keys.other.privateKey);
     await assertRejected(await present(assertion), /does not trust/);
   });
@@ -218,10 +218,15 @@ describe('identity assertions', () => {
     await assertRejected(await present('nonsense'), /./);
   });
 
-  test('an assertion is good once', async () => {
+  test('TE-15 an assertion is good once', async () => {
     const assertion = await issuer().assert();
     assert.equal((await present(assertion)).status, 200);
+    const rows = () => server.server.foundations.storage.tokens;
+    const { id } = await userOf('U1');
+    const made = async () => (await rows().page({ by: 'user', id, now: 0, limit: 1_000 })).items.length;
+    const before = await made();
     await assertRejected(await present(assertion), /only be used once/);
+    assert.equal(await made(), before);
   });
 
   test('a jti is good once, also in another assertion', async () => {
@@ -244,7 +249,7 @@ describe('identity assertions', () => {
     assert.equal((await present(assertion)).status, 200);
   });
 
-  test('of 20 parallel uses at two servers on one store one succeeds', async () => {
+  test('TE-15 of 20 parallel uses at two servers on one store one succeeds', async () => {
     const assertion = await issuer().assert();
     const port = await freePort();
     await using second = await startServer({
@@ -336,7 +341,7 @@ describe('identity assertions', () => {
       assert.deepEqual(tablesOf(json), { products: 'r' });
     });
 
-    test('a request for more rights than the assertion has is refused', async () => {
+    test('TE-14 a request for more rights than the assertion has is refused', async () => {
       const { json } = await trade({ scope: 'orders:read' }, { scope: 'orders:read products:read' });
       assert.equal(json.error, 'invalid_scope');
       const details = JSON.stringify([{ type: 'table_access', identifier: 'products', actions: ['read'] }]);
@@ -464,7 +469,7 @@ describe('identity assertions', () => {
       assert.equal((await trade({ sub: 'U2' })).status, 200);
     });
 
-    test('unlinking ends the tokens of the identity, and linking again revives none', async () => {
+    test('TE-15 unlinking ends the tokens of the identity, and linking again revives none', async () => {
       const other = tokenOf(
         await present(
           await issuer().assert({ iss: SHARED_IDP, sub: 'S1' }, { kid: 'shared-1' }, keys.shared.privateKey),
@@ -488,7 +493,7 @@ describe('identity assertions', () => {
       await assert.rejects(changes().users.replace({ ...user, identities }, AUTHOR), /identity/);
     });
 
-    test('removing the issuer ends what was made by its word, and trust again revives none', async () => {
+    test('TE-15 removing the issuer ends what it vouched for, and trust again revives none', async () => {
       const token = tokenOf(await trade());
       const acme = await organization();
       const identityIssuers = (acme.identityIssuers ?? []).filter(({ issuer: at }) => at !== IDP);
