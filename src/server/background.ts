@@ -1,6 +1,6 @@
 /** What a running server does beside answering: it notices changed keys and clears away what has expired. */
 import type { Foundations } from './foundations.ts';
-import { sweep } from './sweep.ts';
+import { endUnusedAgents, sweep } from './sweep.ts';
 import { createWebhookDelivery } from './webhook-delivery.ts';
 
 /** Another process' new key holds here after this long at most; well below the time it is published before it signs. */
@@ -11,6 +11,8 @@ const PAUSE_AFTER_READING = 20;
 const SWEEP_EVERY_MS = 5_000;
 /** An event reaches its webhooks after this at the earliest. */
 const DELIVER_EVERY_MS = 1_000;
+/** An agent goes after days, so some minutes more do not matter. */
+const AGENTS_EVERY_MS = 60_000;
 const TELL_EVERY_MS = 10_000;
 
 /** Runs `work` again and again, `everyMs` or as long as it says after it ended, until stopped. */
@@ -64,11 +66,16 @@ export function startBackground(
     await sweep(foundations, { isStopping: () => stopping });
   }
 
+  async function clearAgents(): Promise<void> {
+    await endUnusedAgents(foundations.unusedAgents, { isStopping: () => stopping });
+  }
+
   const stops = (
     [
       [KEYS_EVERY_MS, readKeys, 'keys could not be read again'],
       [KEYS_EVERY_MS, follow, 'the named signing algorithms could not be followed'],
       [SWEEP_EVERY_MS, clear, 'expired rows could not be removed'],
+      [AGENTS_EVERY_MS, clearAgents, 'unused agents could not be removed'],
       [DELIVER_EVERY_MS, delivery.start, sending],
       [TELL_EVERY_MS, refusals.tellEnded, 'the number of further refused requests could not be written'],
     ] as const

@@ -15,6 +15,7 @@ import { createPasswords } from '../accounts/passwords.ts';
 import { createWebhookOperations } from '../admin/webhooks.ts';
 import { createDocuments, MAX_DOCUMENT } from '../agents/documents.ts';
 import { createInitialTokens } from '../agents/initial-tokens.ts';
+import { createUnusedAgents } from '../agents/unused.ts';
 import type { Apply } from '../apply/apply.ts';
 import { createChanges } from '../changes/changes.ts';
 import { createRecorded } from '../changes/recorded.ts';
@@ -250,6 +251,7 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
   return {
     changes,
     administrators,
+    unusedAgents: createUnusedAgents({ storage, changes, now }),
     firstAdministrator: createFirstAdministrator({
       ...known,
       administrators,

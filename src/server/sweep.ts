@@ -4,6 +4,7 @@
  * meanwhile. Several processes on one store share the work: each removes what it finds.
  */
 import { setTimeout as wait } from 'node:timers/promises';
+import type { UnusedAgents } from '../agents/unused.ts';
 import type { Foundations } from './foundations.ts';
 
 /** Rows of one slice at most; a store may end it earlier. */
@@ -38,4 +39,20 @@ export async function sweep(
     }
   }
   return removed;
+}
+
+/** Agents of one slice, each of which takes a few reads. */
+const SLICE_AGENTS = 20;
+/** Agents that one round looks at; with more of them, the next one goes on there. */
+const ROUND_AGENTS = 200;
+
+/** One round of looking for agents that are not used any more. */
+export async function endUnusedAgents(
+  { look }: UnusedAgents,
+  { isStopping = () => false, pause = () => wait(PAUSE_MS) }: RoundOptions = {},
+): Promise<void> {
+  for (let looked = 0; looked < ROUND_AGENTS && !isStopping(); looked += SLICE_AGENTS) {
+    if (await look(SLICE_AGENTS)) return;
+    await pause();
+  }
 }
