@@ -300,6 +300,7 @@ const GRANTS: readonly (readonly [weight: number, type: string, fields: GrantFie
   ],
   [1, 'urn:ietf:params:oauth:grant-type:device_code', () => [['device_code', 'x']]],
   [1, 'urn:ietf:params:oauth:grant-type:jwt-bearer', () => [['assertion', 'x']]],
+  [1, 'urn:ietf:params:oauth:grant-type:saml2-bearer', () => [['assertion', 'x']]],
   [1, 'implicit', () => []],
   [1, 'nope', () => []],
   [1, '', () => []],
