@@ -12,7 +12,8 @@ import { createThrottle } from '../../src/http/throttle.ts';
 import { createGetJson, type FetchedJson, FetchFailed } from '../../src/outgoing/get-json.ts';
 import { createTargets } from '../../src/outgoing/targets.ts';
 import type { Artifact, Storage } from '../../src/storage/contract.ts';
-import { answerJson, resolving, startPublisher } from '../outgoing/publisher.ts';
+import { answerJson, startPublisher } from '../outgoing/publisher.ts';
+import { resolving } from '../outgoing/resolving.ts';
 
 const HOME = '198.51.100.7';
 const SECOND = 1_000;

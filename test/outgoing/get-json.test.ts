@@ -6,7 +6,8 @@ import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { createGetJson, type FetchedJson, FetchFailed } from '../../src/outgoing/get-json.ts';
 import { createTargets, type Resolve } from '../../src/outgoing/targets.ts';
-import { answerJson, type Publisher, resolving, startPublisher } from './publisher.ts';
+import { answerJson, type Publisher, startPublisher } from './publisher.ts';
+import { resolving } from './resolving.ts';
 
 const NOW = Date.UTC(2030, 0, 1);
 const HERE = { 'agent.example': ['127.0.0.1'], 'keys.example': ['127.0.0.1'], localhost: ['127.0.0.1'] };

@@ -6,7 +6,6 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Resolve } from '../../src/outgoing/targets.ts';
 import { makeCertificate } from '../support/tls.ts';
 
 export const NAMES = ['agent.example', 'keys.example', 'localhost'];
@@ -65,21 +64,4 @@ export async function startPublisher(): Promise<Publisher> {
     },
   };
   return publisher;
-}
-
-/** Each name has its addresses; all others are unknown. Counts the questions. */
-export function resolving(
-  names: Readonly<Record<string, readonly string[]>>,
-): Resolve & { readonly asked: string[] } {
-  const asked: string[] = [];
-  const resolve: Resolve = (hostname, _options, callback) => {
-    asked.push(hostname);
-    const addresses = names[hostname];
-    if (!addresses) return callback(new Error(`queryA ENOTFOUND ${hostname}`), []);
-    callback(
-      null,
-      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
-    );
-  };
-  return Object.assign(resolve, { asked });
 }

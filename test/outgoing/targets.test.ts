@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isPrivate } from '../../src/nouns/private-addresses.ts';
 import { createTargets, type Resolve, type Targets } from '../../src/outgoing/targets.ts';
+import fc from '../support/properties.ts';
+import { resolving } from './resolving.ts';
 
 const targetsOf = (listed: readonly string[], resolve?: Resolve): Targets =>
   createTargets({ listed, option: 'GRANTABLE_SOME_HOSTS', ...(resolve && { resolve }) });
-
-/** Names with the addresses that they have. */
-const resolving =
-  (names: Readonly<Record<string, readonly string[]>>): Resolve =>
-  (hostname, _options, callback) => {
-    const addresses = names[hostname];
-    if (!addresses) return callback(new Error(`queryA ENOTFOUND ${hostname}`), []);
-    callback(
-      null,
-      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
-    );
-  };
 
 /** The addresses that a connection is given. */
 function lookUp(targets: Targets, url: string): Promise<readonly string[]> {
@@ -91,4 +82,49 @@ test('a name that rebinds after it was checked is refused at its next connection
   assert.deepEqual(await lookUp(targets, 'https://rebinds.example/'), ['93.184.215.14']);
   names['rebinds.example'] = ['169.254.169.254'];
   await assert.rejects(lookUp(targets, 'https://rebinds.example/'), REFUSED);
+});
+
+/** The ways to write an IPv4 address as the host of a URL, and those that carry one in IPv6. */
+function spellings(bytes: readonly number[]): { readonly same: string[]; readonly inside: string[] } {
+  const [a = 0, b = 0, c = 0, d = 0] = bytes;
+  const number = ((a * 256 + b) * 256 + c) * 256 + d;
+  const hex = number.toString(16).padStart(8, '0');
+  const groups = `${hex.slice(0, 4)}:${hex.slice(4)}`;
+  const dotted = bytes.join('.');
+  return {
+    same: [
+      ...[
+        dotted,
+        `${dotted}.`,
+        `${number}`,
+        `0x${hex}`,
+        `0${number.toString(8)}`,
+        `${a}.${b}.${c * 256 + d}`,
+      ],
+      ...[`${a}.${(b * 256 + c) * 256 + d}`, bytes.map((byte) => `0x${byte.toString(16)}`).join('.')],
+      bytes.map((byte) => `0${byte.toString(8)}`).join('.'),
+    ],
+    inside: [
+      ...[`[::ffff:${dotted}]`, `[::ffff:${groups}]`, `[::${dotted}]`, `[64:ff9b::${groups}]`],
+      ...[`[2002:${groups}::1]`, `[::ffff:0:${groups}]`, `[2001:0:${groups}::]`],
+    ],
+  };
+}
+
+test('CN-01 an address is judged alike in all spellings', () => {
+  const byte = fc.oneof(
+    fc.constantFrom(0, 10, 127, 169, 172, 192, 254, 255),
+    fc.integer({ min: 0, max: 255 }),
+  );
+  const { findProblem } = targetsOf([]);
+  fc.assert(
+    fc.property(fc.tuple(byte, byte, byte, byte), (bytes) => {
+      const { same, inside } = spellings(bytes);
+      const isRefused = (host: string) => findProblem(new URL(`https://${host}/`)) !== undefined;
+      for (const host of same) assert.equal(isRefused(host), isPrivate(bytes.join('.')), host);
+      // None of these is an address of the public Internet of its own.
+      for (const host of inside) assert.equal(isRefused(host), true, host);
+    }),
+    { numRuns: 1_000 },
+  );
 });
