@@ -80,6 +80,7 @@ export const TABLE: Table = {
   "agents.approve": {"method":"POST","path":"/organizations/{organization}/agents/{agent}/approve"},
   "agents.withdrawApproval": {"method":"POST","path":"/organizations/{organization}/agents/{agent}/withdraw-approval"},
   "agents.end": {"method":"DELETE","path":"/organizations/{organization}/agents/{agent}"},
+  "agents.invite": {"method":"POST","path":"/organizations/{organization}/initial-access-tokens","creates":true},
   "webhooks.deliveries.list": {"method":"GET","path":"/organizations/{organization}/webhooks/{webhook}/deliveries"},
   "webhooks.deliveries.resend": {"method":"POST","path":"/organizations/{organization}/webhooks/{webhook}/deliveries/{delivery}/resend"},
   "webhooks.ping": {"method":"POST","path":"/organizations/{organization}/webhooks/{webhook}/ping"},

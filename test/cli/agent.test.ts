@@ -82,6 +82,20 @@ for (const [way, run] of Object.entries(WAYS)) {
       assert.match(approved.said, /approved: true/);
     });
 
+    test('agents are invited with an initial access token', async () => {
+      const { store, changes } = admin.server.server.foundations;
+      const acme = (await store.organizations.findBy('name', 'acme'))!;
+      const template = (await store.applications.findBy('clientId', 'spa'))!;
+      const agents = { policy: 'off', application: template.id, registration: 'token' } as const;
+      await changes.organizations.replace({ ...acme, agents }, { actor: 'test' });
+      const invited = parse(await run(['agent', 'invite', 'acme', '--uses', '3', '--lifetime', '3600']));
+      assert.match(invited.token, /^gia_/);
+      assert.equal(Date.parse(invited.expiresAt) - Date.now() <= 3_600_000, true);
+      const wrong = await run(['agent', 'invite', 'acme', '--uses', 'many']);
+      assert.equal(wrong.code, 1, wrong.out);
+      assert.match(wrong.err, /uses/);
+    });
+
     test('an agent is ended', async () => {
       for (const id of [CLIENT_ID, REGISTERED]) {
         assert.equal((await run(['agent', 'end', `acme/${id}`])).code, 0);

@@ -1,5 +1,6 @@
 /** What the operations work with; the services of the server have all of it. */
 import type { PasswordLinks } from '../../accounts/password-links.ts';
+import type { InitialTokens } from '../../agents/initial-tokens.ts';
 import type { ApplyDeps } from '../../apply/plan/plan.ts';
 import type { Revocations } from '../../changes/revocations.ts';
 import type { ApplicationSecrets } from '../../clients/secrets.ts';
@@ -30,5 +31,6 @@ export interface OperationDeps
   readonly passwordLinks: Pick<PasswordLinks, 'create' | 'mail'>;
   readonly audit: Storage['audit'];
   readonly applicationSecrets: ApplicationSecrets;
+  readonly initialTokens: Pick<InitialTokens, 'create'>;
   readonly webhooks: WebhookOperations;
 }

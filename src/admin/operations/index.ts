@@ -1,5 +1,6 @@
 /** Everything that the administration API does, in the order of its description. */
 
+import { inviteAgents } from './agent-invitations.ts';
 import { approveAgent, endAgent, getAgent, listAgents, withdrawAgentApproval } from './agents.ts';
 import {
   createApplicationSecret,
@@ -69,6 +70,7 @@ export const operations = [
   approveAgent,
   withdrawAgentApproval,
   endAgent,
+  inviteAgents,
   listDeliveries,
   resendDelivery,
   pingWebhook,

@@ -66,6 +66,7 @@ function optionsOf(operation: Operation, verb: Verb) {
     ...(isList(operation) && { limit: text }),
     ...(verb.formats && { format: text }),
     ...(operation.body && { file: text, set: many }),
+    ...Object.fromEntries((verb.members ?? []).map((member) => [member, text])),
     ...(operation.method === 'PATCH' && { unset: many }),
     ...(operation.mayDryRun && { 'dry-run': flag }),
     ...(verb.asks && { yes: flag }),
@@ -168,7 +169,8 @@ async function run(work: Work, positionals: readonly string[]): Promise<void> {
   const query = await readQuery(work, target);
   if (isList(operation)) return list(work, target, query);
   if (verb.formats) return stream(work, target, query, verb.formats);
-  const body = operation.body ? { ...target.members, ...(await readBody(given, io)) } : undefined;
+  const set = [...membersGiven(verb, given), ...(given.set ?? [])];
+  const body = operation.body ? { ...target.members, ...(await readBody({ ...given, set }, io)) } : undefined;
   const dryRun = given['dry-run'] === true;
   if (verb.asks && !dryRun && given.yes !== true) await confirm(`${verb.says} ${target.name}`, io);
   const request = { parameters: target.parameters, query, ...(body !== undefined && { body }), dryRun };
@@ -184,6 +186,11 @@ async function run(work: Work, positionals: readonly string[]): Promise<void> {
   if (verb.done !== undefined && !dryRun && io.stderr.isTTY === true) {
     writeLines(io.stderr, [toOneLine(`${verb.done} ${target.name}.`)]);
   }
+}
+
+/** As `--set` has them. */
+function membersGiven({ members = [] }: Verb, given: Given): string[] {
+  return members.flatMap((name) => (given[name] === undefined ? [] : [`${name}=${String(given[name])}`]));
 }
 
 /** The object is read first, so that a change by others in between is refused instead of overwritten. */
@@ -209,7 +216,8 @@ async function findTarget(work: Work, [first = '', second]: readonly string[]): 
     const parameters: Record<string, string> = isNew ? {} : { organization: first };
     return { id, parameters, members: isNew ? { name: first } : {}, name };
   }
-  if (verb.words === 'list') return { id, parameters: { organization: first }, members: {}, name };
+  if (about === 'organization' && verb.words !== 'create')
+    return { id, parameters: { organization: first }, members: {}, name };
   const reference = readReference(first, noun.named);
   const { organization } = reference;
   if (verb.words === 'create') {

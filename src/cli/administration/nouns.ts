@@ -21,6 +21,8 @@ export interface Verb {
     /** Left out at a terminal, it is that member of what the person is shown and agrees to. */
     readonly isShown?: true;
   };
+  /** Members of the body that are options of their own. */
+  readonly members?: readonly string[];
   /** The person at a terminal is asked first. */
   readonly asks?: true;
   /** The operation with an organization, where `about` is `any`. */
@@ -196,6 +198,13 @@ export const nounCommands: readonly NounCommand[] = [
         about: 'noun',
         asks: true,
         done: 'Ended',
+      },
+      {
+        words: 'invite',
+        operation: 'agents.invite',
+        says: 'Makes an initial access token, with which agents register.',
+        about: 'organization',
+        members: ['uses', 'lifetime'],
       },
     ],
   },
