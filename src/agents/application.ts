@@ -1,4 +1,5 @@
 /** The application that an agent becomes: what it says about itself, within what the application for agents may do. */
+import { randomUUID } from 'node:crypto';
 import type { Application } from '../nouns/index.ts';
 import { defined } from '../storage/defined.ts';
 import { hashOfFacts, type SaidFacts } from './document.ts';
@@ -11,8 +12,17 @@ function originsOf(redirectUris: readonly string[]): string[] {
   return [...new Set(urls.filter(({ protocol }) => /^https?:$/.test(protocol)).map(({ origin }) => origin))];
 }
 
-/** @param template the application that its organization names for agents */
-export function toAgentFields(facts: SaidFacts, template: Application, kind: AgentKind) {
+/**
+ * @param template the application that its organization names for agents
+ * @param before what is known of it: while it says the same, it is the same
+ */
+export function toAgentFields(
+  facts: SaidFacts,
+  template: Application,
+  kind: AgentKind,
+  before?: Application['agent'],
+) {
+  const document = hashOfFacts(facts);
   const { name, redirectUris, grants, authMethod, native, homepage, jwks } = facts;
   const { id: registeredThrough, organization, realm, resource, ceilings, scopes } = template;
   return {
@@ -30,7 +40,7 @@ export function toAgentFields(facts: SaidFacts, template: Application, kind: Age
     introspects: [],
     mayExchange: [],
     registeredThrough,
-    agent: { kind, document: hashOfFacts(facts) },
+    agent: { kind, id: before?.document === document ? before.id : randomUUID(), document },
     ...defined({ resource, homepage, jwks }),
   };
 }

@@ -135,8 +135,12 @@ function parseRegistration(json: unknown): { facts: SaidFacts; scope: unknown } 
 }
 
 /** What it may have of what it says. @throws MetadataRejected */
-function toFields({ facts, scope }: ReturnType<typeof parseRegistration>, template: Application) {
-  const fields = toAgentFields(facts, template, 'registered');
+function toFields(
+  { facts, scope }: ReturnType<typeof parseRegistration>,
+  template: Application,
+  before?: Application['agent'],
+) {
+  const fields = toAgentFields(facts, template, 'registered', before);
   const asked = new Set(scopesOf(scope));
   const grants = fields.grants.filter(
     (grant) =>
@@ -186,7 +190,7 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
       : await view.findOrganizationOf(host);
     const isOpen = initial ? organization?.enabled : organization?.agents?.registration === 'open';
     if (!organization || !isOpen) {
-      if (initial || !(await view.letsAgentsRegister())) throw closed();
+      if (initial || !(await view.agentsInUse()).has('registered')) throw closed();
       throw new TokenRejected({
         description: 'Registering here takes an initial access token, which an administrator makes.',
       });
@@ -316,13 +320,13 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
         )
       )
         throw new MetadataRejected('client_secret is not the secret of the client. Leave it out.');
-      const fields = toFields(said, template.application);
       return retryOnConflict(async () => {
         const stored = await store.applications.get(id);
         if (!stored) throw new TokenRejected({ description: 'The client was removed.' });
         const { secret, secrets } = secretsFor(said.facts, stored);
         const { jwks: _jwks, homepage: _homepage, resource: _resource, ...kept } = stored;
         const name = toAgentName(said.facts, id);
+        const fields = toFields(said, template.application, stored.agent);
         const after = { ...kept, ...fields, name, secrets };
         const replaced = await changes.applications.replace(after, authorOf(origin, { agent: id }));
         return { application: replaced, token, ...defined({ secret }) };

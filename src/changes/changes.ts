@@ -25,7 +25,7 @@ import {
 } from '../nouns/index.ts';
 import { reservedNames } from '../nouns/names.ts';
 import type { ManagedBy } from '../nouns/noun.ts';
-import { registrantNode, secretNode } from '../registry/nodes.ts';
+import { agentNode, registrantNode, secretNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type NodeMark, type NodeScope, type Storage, VersionConflict } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
@@ -239,9 +239,19 @@ function createNounChanges<C extends CollectionName>(
     }
   }
 
-  /** What was made with one secret must not live on beside what the others are for. */
-  async function endSecrets(ids: readonly string[], mark: NodeMark, scope: NodeScope): Promise<void> {
-    for (const id of ids) await registry.mark(secretNode(id), mark, scope);
+  /**
+   * Nodes that end with a change, while the rest below the noun goes on: of secrets that are removed, and of an agent that
+   * describes itself in another way.
+   */
+  function endedNodes(before: Nouns[C], after: Nouns[C]): string[] {
+    if (collection !== 'applications') return [];
+    const [was, is] = [before as Application, after as Application];
+    const removed = secretChanges(was, is)?.removed.map(({ id }) => secretNode(id)) ?? [];
+    return was.agent && was.agent.id !== is.agent?.id ? [...removed, agentNode(was.agent.id)] : removed;
+  }
+
+  async function endNodes(nodes: readonly string[], mark: NodeMark, scope: NodeScope): Promise<void> {
+    for (const node of nodes) await registry.mark(node, mark, scope);
   }
 
   /** Trust that comes back later makes new tokens and brings back none. */
@@ -255,20 +265,20 @@ function createNounChanges<C extends CollectionName>(
     const effect = effectOf(collection, before, after, faceRules);
     const secrets =
       collection === 'applications' ? secretChanges(before as Application, after as Application) : undefined;
-    const removed = secrets?.removed.map(({ id }) => id) ?? [];
     const withdrawn = findWithdrawn(collection, before, after);
+    const ended = endedNodes(before, after);
     const scope = scopeOf(collection, before);
     const details = { effect, fields: describeChange(before, after), ...defined({ secrets }) };
     const expected = () => expectReplacement(collection, before, after);
     const entry = entryOf(eventOf(collection, 'changed', after, before), after, details, author);
     return recorded(entry, expected, async () => {
       const at = now();
-      // If the change fails, the secret goes on, and only what was made with it so far has ended.
-      await endSecrets(removed, { revokedAt: at, restoredAt: at }, scope);
+      // If the change fails, the secret or agent goes on, and only what it was given so far has ended.
+      await endNodes(ended, { revokedAt: at, restoredAt: at }, scope);
       await endMadeSoFar(withdrawn, scope);
       const stored = await marked(before, effect, () => nouns.replace(after));
       await endMadeSoFar(withdrawn, scope);
-      await endSecrets(removed, { revokedAt: Math.max(now(), at + 1) }, scope);
+      await endNodes(ended, { revokedAt: Math.max(now(), at + 1) }, scope);
       return stored;
     });
   }

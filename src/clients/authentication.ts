@@ -26,6 +26,8 @@ export interface AuthenticatedClient extends ActiveApplication {
 export interface AuthenticationRequest {
   readonly view: DirectoryView;
   readonly address: string;
+  /** That the request names: it tells one agent from another of the same URL. */
+  readonly resource?: unknown;
   /** Whether the endpoint serves public clients. */
   readonly servesPublic: boolean;
   /** The URL of the token endpoint, at that endpoint: the audience that some older clients write. */
@@ -70,8 +72,11 @@ export interface ClientAuthenticationDeps {
 export function createAuthenticateClient(deps: ClientAuthenticationDeps): AuthenticateClient {
   const { issuer, clientSecrets, limits, secretUses, artifacts, now } = deps;
 
-  return async ({ clientId, method, secrets, assertion }, { view, address, onNamed, ...endpoint }) => {
-    const active = await view.findApplication(clientId);
+  return async (
+    { clientId, method, secrets, assertion },
+    { view, address, resource, onNamed, ...endpoint },
+  ) => {
+    const active = await view.findApplication(clientId, resource);
     const registered = active?.application.authMethod;
     if (registered) onNamed?.({ clientId, used: method, registered });
     const presentsSecret = secrets.length > 0;

@@ -83,12 +83,12 @@ export interface DirectoryView {
   grantsInUse(): Promise<ReadonlySet<string>>;
   /** Whether any enabled organization trusts an issuer of identity assertions. */
   trustsIssuers(): Promise<boolean>;
+  /** The kinds of agents that any enabled organization lets in. */
+  agentsInUse(): Promise<ReadonlySet<string>>;
   /** The signing algorithms of the tokens of resources and applications. */
   algChoices(): Promise<AlgChoices>;
   /** Faces that any enabled organization has switched on. */
   facesInUse(): Promise<ReadonlySet<FaceName>>;
-  /** Whether agents may register at any enabled organization. */
-  letsAgentsRegister(): Promise<boolean>;
   /** Whether one of them gives rights over devices. */
   usesDevices(): Promise<boolean>;
   /** What a user may do with devices. @param organization id */
@@ -203,18 +203,12 @@ function createView(
     ['organizations'],
     async () => new Set(await store.organizations.listedValues('face')),
   );
-  const registrations = rememberValues(
-    'registrations of agents',
-    ['organizations'],
-    async () => new Set(await store.organizations.listedValues('registration')),
-  );
   const devicesOf = faceRules.find(({ findDeviceRights }) => findDeviceRights);
   return {
     revision,
     // Of a view that a change has overtaken, this is a number that no later view has.
     revisionOf: (...ids) => Math.min(revision, lastChangeOf(ids)),
     facesInUse,
-    letsAgentsRegister: async () => (await registrations()).size > 0,
     usesDevices: async () => devicesOf !== undefined && (await facesInUse()).has(devicesOf.name),
     findDeviceRights: async (user, organization) =>
       devicesOf?.findDeviceRights?.(user, await organizations(organization)) ?? NO_DEVICE_ACCESS,
@@ -224,6 +218,11 @@ function createView(
       async () => new Set(await store.applications.listedValues('grant')),
     ),
     trustsIssuers: async () => (await trusting(TRUSTING)) !== undefined,
+    agentsInUse: rememberValues(
+      'agents in use',
+      ['organizations'],
+      async () => new Set(await store.organizations.listedValues('agents')),
+    ),
     algChoices: rememberValues('algorithm choices', ['applications', 'resources'], () =>
       gatherAlgChoices(store),
     ),

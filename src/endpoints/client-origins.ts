@@ -34,7 +34,8 @@ export function createClientOrigins({ directory }: { directory: Pick<Directory, 
   async function findOrigins({ state }: Context): Promise<readonly string[] | undefined> {
     if (state.clientId === undefined) return undefined;
     const { view } = await directory.viewFor(state);
-    return (await view.findApplication(state.clientId))?.application.allowedOrigins;
+    const client = await view.findApplication(state.clientId, state.form?.resource);
+    return client?.application.allowedOrigins;
   }
 
   return (endpoint: Middleware): Middleware =>

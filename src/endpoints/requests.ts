@@ -131,7 +131,8 @@ export function createRequests(deps: RequestsDeps): Requests {
       const credentials = readCredentials(authorization, form);
       const viewing = await directory.viewFor(state.turn ?? state);
       const onNamed = (named: NamedClient): void => noteClient(state, named);
-      const request = { ...endpoint, view: viewing.view, address, onNamed };
+      const { resource } = form;
+      const request = { ...endpoint, view: viewing.view, address, resource, onNamed };
       const client = await authenticateClient(credentials, request);
       state.client = client;
       return { ...viewing, client, address, requestId };

@@ -2,6 +2,7 @@
 import type { AuthenticateUser } from '../accounts/authenticate-user.ts';
 import type { PasswordChange } from '../accounts/password-change.ts';
 import type { PasswordLinks } from '../accounts/password-links.ts';
+import type { Agents } from '../agents/agents.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import type { Views } from '../http/views.ts';
@@ -16,6 +17,7 @@ export interface InteractionDeps {
   readonly issuer: string;
   readonly interactions: Interactions;
   readonly directory: Directory;
+  readonly agents: Pick<Agents, 'find' | 'establish'>;
   readonly users: Pick<Users, 'findBySubject'>;
   readonly authenticateUser: AuthenticateUser;
   readonly passwordChange: PasswordChange;

@@ -8,6 +8,7 @@ import Router from '@koa/router';
 import type { Context, Middleware } from 'koa';
 import { FIRST_ADMINISTRATOR_PATH } from '../accounts/first-administrator.ts';
 import { NEW_PASSWORD_PATH } from '../accounts/password-links.ts';
+import { authorOf } from '../changes/author.ts';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { User } from '../nouns/index.ts';
@@ -41,12 +42,17 @@ export const REQUIRED_VIEWS = [
 const PREFIXES = ['/interaction/', '/account/'];
 const STEPS = ['login', 'consent', 'abort'];
 
+const requestOf = ({ params }: Interaction) => ({
+  clientId: String(params.client_id),
+  resource: params.resource,
+});
+
 type RoutedContext = Context & { readonly params: Readonly<Record<string, string>> };
 
 export function createInteractionRoutes(
   deps: InteractionDeps & Omit<FirstAdministratorDeps, 'forms'>,
 ): Middleware {
-  const { interactions, directory, users, audit, now } = deps;
+  const { interactions, directory, agents, users, audit, now } = deps;
   const forms = createForms(deps);
   const pages: PageDeps & FirstAdministratorDeps = { ...deps, forms };
 
@@ -62,7 +68,7 @@ export function createInteractionRoutes(
   ): Promise<{ interaction: Interaction; client: ActiveApplication }> {
     const interaction = (await interactions.find(ctx)) ?? expired('no interaction for this browser');
     if (interaction.uid !== ctx.params.uid) return expired('interaction of another login');
-    const client = await (await directory.view()).findApplication(String(interaction.params.client_id));
+    const client = await agents.find(await directory.view(), requestOf(interaction));
     if (!client) return expired('the application is gone or disabled');
     ctx.state.clientId = client.application.clientId;
     return { interaction, client };
@@ -78,6 +84,20 @@ export function createInteractionRoutes(
         reason: `prompt is ${interaction.prompt.name}`,
       });
     }
+  }
+
+  /** With the first consent an agent becomes an application. */
+  async function establish(
+    ctx: Context,
+    interaction: Interaction,
+    client: ActiveApplication,
+  ): Promise<ActiveApplication> {
+    const { agent } = client.application;
+    if (agent?.kind !== 'document') return client;
+    const request = requestOf(interaction);
+    const author = authorOf(ctx.state, { client: client.application.clientId });
+    await agents.establish(await directory.view(), { ...request, document: agent.document }, author);
+    return (await agents.find(await directory.view(), request)) ?? expired('the agent was ended meanwhile');
   }
 
   async function recordConsent(ctx: Context, interaction: Interaction, client: ActiveApplication) {
@@ -118,8 +138,9 @@ export function createInteractionRoutes(
     const [user, tables] = await Promise.all([findPerson(interaction), interactions.findTables(interaction)]);
     forms.require(ctx, interaction.uid, consentPurpose(client, tables));
     if (!user) return interactions.finish(ctx, {});
-    const grantId = await interactions.grant(interaction, { user, client }, tables);
-    await recordConsent(ctx, interaction, client);
+    const agreed = await establish(ctx, interaction, client);
+    const grantId = await interactions.grant(interaction, { user, client: agreed }, tables);
+    await recordConsent(ctx, interaction, agreed);
     await interactions.finish(ctx, { consent: { grantId } });
   });
   router.post('/interaction/:uid/abort', async (ctx) => {

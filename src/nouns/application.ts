@@ -79,9 +79,10 @@ const grant: z.ZodType<string, string> = z.enum(GRANTS, {
 /** How an agent registered itself: by a document at the URL that is its `client_id`, or at the registration endpoint. */
 export const AGENT_KINDS = ['document', 'registered'] as const;
 
-/** Another value ends what was made before: a changed agent is unknown again. */
+/** A changed agent is unknown again, so its id changes with what it says. */
 const agent = z.strictObject({
   kind: z.enum(AGENT_KINDS),
+  id: z.string().describe('Names the node above all that it was given while it says this of itself.'),
   document: z.string().describe('Hash of what it says of itself: name, redirect URIs, keys and grants.'),
 });
 
@@ -353,9 +354,10 @@ export const application = defineNoun({
         'For the application that `agents` of the organization names: what an agent gets for `resource` that names no rights. Without it such a request is refused.',
     }),
     agent: field(agent.exactOptional(), {
-      effect: 'restarts',
+      effect: 'none',
       inFile: false,
-      describe: 'Set for an agent: an application that registered itself.',
+      describe:
+        'Set for an agent: an application that registered itself. Another `id` ends what the agent was given before.',
     }),
     agentApproval: field(approval.exactOptional(), {
       effect: 'narrows',

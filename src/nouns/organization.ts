@@ -137,14 +137,19 @@ export const organization = defineNoun({
   listed: {
     host: ({ enabled, hosts, default: isDefault }) =>
       enabled ? [...hosts, ...(isDefault ? [DEFAULT_HOST] : [])] : [],
+    /** The ways by which agents come in. */
+    agents: ({ enabled, agents: of }) =>
+      !enabled || !of
+        ? []
+        : [
+            ...(of.policy === 'off' ? [] : ['document']),
+            ...((of.registration ?? 'off') === 'off' ? [] : ['registered']),
+          ],
     face: ({ enabled, faces = {} }) =>
       enabled ? Object.keys(faces).filter((name) => faces[name]?.enabled) : [],
     /** All that trust an issuer, under one value. */
     trusting: ({ enabled, identityIssuers: trusted = [] }) =>
       enabled && trusted.length > 0 ? [TRUSTING] : [],
-    /** Where agents may register, and how. */
-    registration: ({ enabled, agents: { registration = 'off' } = {} }) =>
-      enabled && registration !== 'off' ? [registration] : [],
   },
 });
 

@@ -3,7 +3,7 @@
  * consent (RFC 9396), and refused before the login if no login could give it.
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
-import type { DirectoryView } from '../directory/directory.ts';
+import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import {
   MalformedRequest,
   PermissionsNotAllowed,
@@ -11,11 +11,11 @@ import {
   UnknownResource,
 } from '../errors/domain.ts';
 import { isBuiltIn } from '../nouns/built-in.ts';
-import { catalogueOf, type User } from '../nouns/index.ts';
+import { type Application, catalogueOf, type User } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { withinCatalogue } from '../permissions/catalogue.ts';
 import { namesNoAction } from '../permissions/device-access.ts';
-import { isEmpty, NOTHING, type Permissions } from '../permissions/permissions.ts';
+import { intersect, isEmpty, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
 import { findRegistrant } from '../rights/registrants.ts';
@@ -31,14 +31,32 @@ import { insideEngine } from './engine-errors.ts';
 
 const NO_TABLES = toStored(NOTHING);
 
+type RequestDeps = Pick<ProviderDeps, 'directory' | 'users' | 'agents'>;
+
 /** The rights that this user has of the resource through this client. */
-async function requireRights(view: DirectoryView, clientId: string, resource: string, user: User | 'anyone') {
-  const [client, found] = await Promise.all([view.findApplication(clientId), view.findResource(resource)]);
+async function requireRights(
+  view: DirectoryView,
+  client: ActiveApplication | undefined,
+  resource: string,
+  user: User | 'anyone',
+) {
+  const found = await view.findResource(resource);
   const rights = client && found && (await findRights(view, client.application, found, user));
   if (!found || !rights) {
     throw new UnknownResource({ description: 'The resource is unknown, or the application may not use it.' });
   }
   return { ...rights, resource: found };
+}
+
+/** The same of the stored request of an application. */
+async function requireRightsOf(
+  { directory, agents }: RequestDeps,
+  { clientId }: { readonly clientId: string },
+  resource: string,
+  user: User,
+) {
+  const view = await directory.view();
+  return requireRights(view, await agents.find(view, { clientId, resource }), resource, user);
 }
 
 type Rights = Awaited<ReturnType<typeof requireRights>>;
@@ -148,24 +166,32 @@ function refuseImpossible({ devices, permissions }: Asked, rights: Rights | unde
 const toKept = (asked: Permissions, { resource }: Rights): StoredPermissions =>
   toStored(withinCatalogue(asked, catalogueOf(resource)));
 
-async function normalize(
-  ctx: KoaContextWithOIDC,
-  deps: Pick<ProviderDeps, 'directory' | 'users'>,
-): Promise<void> {
+/** What an agent gets that names no tables: never all that it may have. */
+async function findDefault(
+  view: DirectoryView,
+  { registeredThrough = '' }: Application,
+  { permissions, resource }: Rights,
+): Promise<StoredPermissions> {
+  const template = (await view.findApplicationById(registeredThrough))?.application;
+  const isOfResource = template?.resource === resource.identifier;
+  const given = isOfResource && template.default ? fromStored(template.default) : NOTHING;
+  return toStored(intersect(withinCatalogue(given, catalogueOf(resource)), permissions));
+}
+
+async function normalize(ctx: KoaContextWithOIDC, deps: RequestDeps): Promise<void> {
   const { params, client } = ctx.oidc;
   if (!params || !client) return;
   refuseEmptyDetails(ctx);
   refuseFragments(params);
   refuseLong(params);
   const view = await deps.directory.view();
-  const active = await view.findApplication(client.clientId);
+  const resource = singleResource(params.resource);
+  const active = await deps.agents.find(view, { clientId: client.clientId, resource });
   // A person is not asked for a password or a consent that leads to nothing.
   if (!active || !(await findRegistrant(active.application, deps.users))) {
     throw new UnknownResource({ description: 'The application is disabled.' });
   }
-  const resource = singleResource(params.resource);
-  const rights =
-    resource === undefined ? undefined : await requireRights(view, client.clientId, resource, 'anyone');
+  const rights = resource === undefined ? undefined : await requireRights(view, active, resource, 'anyone');
   const isDeclared = await knownScopes(view, active.application);
   const limits: ScopeLimits = {
     resource: rights?.resource,
@@ -181,10 +207,18 @@ async function normalize(
   refuseImpossible(asked, rights);
   params.permissions = undefined;
   const { leftOut = false } = sorted ?? {};
-  const tables = sorted?.tables ?? (asked.permissions && rights && toKept(asked.permissions, rights));
+  const named = sorted?.tables ?? (asked.permissions && rights && toKept(asked.permissions, rights));
+  const isOfAgent = active.application.agent !== undefined && rights !== undefined;
+  const getsDefault = isOfAgent && !named && !leftOut;
+  const tables = getsDefault ? await findDefault(view, active.application, rights) : named;
   if (rights && isBuiltIn(rights.resource)) requireAskedByName({ permissions: tables });
-  const allScopes = asked.scopes === undefined && !leftOut;
+  const allScopes = asked.scopes === undefined && !leftOut && !isOfAgent;
   const scopes = asked.scopes ?? (allScopes && rights ? [...rights.scopes] : []);
+  if (getsDefault && tables?.tables.length === 0 && scopes.every((scope) => scope === 'offline_access')) {
+    throw new ScopeNotAllowed({
+      description: 'The request names no rights. Name those that the application needs: scope=orders:read.',
+    });
+  }
   if (scopes.length === 0 && allScopes && !tables) {
     throw new ScopeNotAllowed({
       description: 'The request asks for nothing. Send scope or authorization_details.',
@@ -197,7 +231,7 @@ async function normalize(
           resource,
           ...defined({
             tables,
-            asScopes: asked.asScopes || undefined,
+            asScopes: asked.asScopes || getsDefault || undefined,
             allScopes: allScopes || undefined,
             namesResource: ctx.query.resource !== undefined || undefined,
           }),
@@ -206,7 +240,7 @@ async function normalize(
 }
 
 /** For the engine's `extraParams`: called for every authorization request, after its own checks of the parameters. */
-export function createRequestNormalizer(deps: Pick<ProviderDeps, 'directory' | 'users'>) {
+export function createRequestNormalizer(deps: RequestDeps) {
   return (ctx: KoaContextWithOIDC): Promise<void> => insideEngine(ctx, () => normalize(ctx, deps));
 }
 
@@ -226,12 +260,12 @@ export function keptOf(params: Readonly<Record<string, unknown>> | undefined): K
  */
 export type FindRemaining = (ctx: KoaContextWithOIDC) => Promise<RemainingParameters | undefined>;
 
-export function createFindRemaining(deps: Pick<ProviderDeps, 'directory' | 'users'>): FindRemaining {
+export function createFindRemaining(deps: RequestDeps): FindRemaining {
   return async ({ oidc: { params, client, account } }) => {
     const kept = keptOf(params);
     const user = kept && account && (await deps.users.findBySubject(account.accountId));
     if (!kept || !client || !user) return undefined;
-    const rights = await requireRights(await deps.directory.view(), client.clientId, kept.resource, user);
+    const rights = await requireRightsOf(deps, client, kept.resource, user);
     const asked = scopesOf(params?.scope);
     const held = asked.filter((scope) => isOpenIdScope(scope) || rights.scopes.has(scope));
     const tables = kept.asScopes && kept.tables ? tablesHeld(kept.tables, rights.permissions) : kept.tables;
@@ -257,7 +291,7 @@ export function createLeaveOutForPerson(findRemaining: FindRemaining) {
  * The content of the code, after the login. Tables that are asked for as details are given in full, or the request
  * fails: the client would not notice that a code gives less.
  */
-export function createGrantSourceDetails(deps: Pick<ProviderDeps, 'directory' | 'users'>) {
+export function createGrantSourceDetails(deps: RequestDeps) {
   return async function authorizationDetailsForGrantSource(ctx: KoaContextWithOIDC) {
     const { params, client, session } = ctx.oidc;
     const details = detailsOf(params);
@@ -266,7 +300,7 @@ export function createGrantSourceDetails(deps: Pick<ProviderDeps, 'directory' | 
     const user = session?.accountId ? await deps.users.findBySubject(session.accountId) : undefined;
     if (!user) throw new errors.AccessDenied('The person is not logged in.');
     return insideEngine(ctx, async () => {
-      const rights = await requireRights(await deps.directory.view(), client.clientId, kept.resource, user);
+      const rights = await requireRightsOf(deps, client, kept.resource, user);
       if (kept.tables) refuseBeyond(fromStored(kept.tables), rights, rights.resource);
       return details;
     });

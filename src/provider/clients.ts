@@ -2,8 +2,9 @@
  * Applications as the engine's clients. To the engine every client is a public one: `clients/authentication.ts` decides
  * whether a client is the one it says, before the engine sees the request.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { errors, Provider } from 'oidc-provider';
-import type { ActiveApplication, Directory } from '../directory/directory.ts';
+import type { ActiveApplication } from '../directory/directory.ts';
 import { type Application, titleOf } from '../nouns/index.ts';
 import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
 import { mayOmitPkce } from '../nouns/redirect-uris.ts';
@@ -14,10 +15,11 @@ import type { Grant } from '../tokens/grant.ts';
 type Client = InstanceType<Provider['Client']>;
 
 /** Our own members of a client's metadata. */
+const APPLICATION = 'application_id';
 const PKCE = 'pkce';
 const AUTH_METHOD = 'registered_auth_method';
 const AGENT = 'agent';
-export const OWN_CLIENT_METADATA = [PKCE, AUTH_METHOD, AGENT];
+export const OWN_CLIENT_METADATA = [APPLICATION, PKCE, AUTH_METHOD, AGENT];
 
 /** Whether an authorization request of this client needs a code challenge. */
 export function isPkceRequired(client: Client, redirectUri: unknown): boolean {
@@ -58,6 +60,8 @@ export function toClientMetadata(
     post_logout_redirect_uris: [...application.postLogoutRedirectUris],
     ...(usesCode && { scope: OPENID_SCOPES.join(' ') }),
     authorization_details_types: [...DETAIL_TYPES],
+    // Agents of two organizations may say the same of themselves.
+    [APPLICATION]: application.id,
     [PKCE]: application.pkce ?? 'required',
     [AUTH_METHOD]: application.authMethod,
     [AGENT]: application.agent !== undefined,
@@ -83,24 +87,46 @@ function requireAuthenticated(clientId: string): void {
     throw new errors.InvalidClientAuth('not authenticated');
 }
 
+/** Finds the application of the request under way. */
+type FindActive = (clientId: string) => Promise<ActiveApplication | undefined>;
+
+type ToClient = (active: ActiveApplication) => Promise<Client>;
+
+const building = new AsyncLocalStorage<ActiveApplication>();
+const makers = new WeakMap<Provider, ToClient>();
+
+/** The application whose client the engine asks its store for. */
+export function applicationBeingBuilt(): ActiveApplication | undefined {
+  return building.getStore();
+}
+
+/** The engine's client for an application. */
+export function toClient(provider: Provider, active: ActiveApplication): Promise<Client> {
+  const make = makers.get(provider);
+  if (!make) throw new Error('the engine has no clients yet');
+  return make(active);
+}
+
 /**
  * Clients are built from their metadata once for each state of their application, instead of at each request; whether
  * they are still enabled is seen at each request because the view is of the latest revision.
  */
-export function rememberClients(provider: Provider, directory: Directory): void {
+export function rememberClients(provider: Provider, findActive: FindActive): void {
   const Client = provider.Client as unknown as { find(id: string): Promise<Client | undefined> };
   const build = Client.find.bind(Client);
   const clients = new WeakMap<ActiveApplication, Client>();
+  makers.set(provider, async (active) => {
+    const known = clients.get(active);
+    if (known) return known;
+    const client = await building.run(active, () => build(active.application.clientId));
+    if (!client) throw new Error('the engine has no client for the application');
+    clients.set(active, client);
+    return client;
+  });
   Client.find = async (id) => {
     if (typeof id !== 'string' || id === '') return undefined;
     requireAuthenticated(id);
-    const { ctx } = Provider;
-    const view = ctx ? (await directory.viewFor(ctx.state)).view : await directory.view();
-    const active = await view.findApplication(id);
-    if (!active) return undefined;
-    const known = clients.get(active);
-    const client = known ?? (await build(id));
-    if (client && !known) clients.set(active, client);
-    return client;
+    const active = await findActive(id);
+    return active && toClient(provider, active);
   };
 }

@@ -19,7 +19,7 @@ import { toEngineError } from './engine-errors.ts';
 import { ENGINE_PATHS } from './paths.ts';
 
 export interface ConfigurationDeps
-  extends Pick<ProviderDeps, 'issuer' | 'directory' | 'users' | 'lifetimes' | 'pages'> {
+  extends Pick<ProviderDeps, 'issuer' | 'directory' | 'agents' | 'users' | 'lifetimes' | 'pages'> {
   readonly adapter: ReturnType<typeof createOidcAdapter>;
   readonly cookieKeys: readonly string[];
   readonly policy: interactionPolicy.DefaultPolicy;
@@ -29,7 +29,7 @@ export interface ConfigurationDeps
 const CODE_LIFETIME_SECONDS = 60;
 const INTERACTION_LIFETIME_SECONDS = 3600;
 
-function createFindAccount({ directory, users }: ConfigurationDeps): FindAccount {
+function createFindAccount({ directory, agents, users }: ConfigurationDeps): FindAccount {
   return async (ctx, subject) => {
     const user = await users.findBySubject(subject);
     if (!user) return undefined;
@@ -37,7 +37,8 @@ function createFindAccount({ directory, users }: ConfigurationDeps): FindAccount
     const { client } = ctx.oidc;
     if (client) {
       const { view } = await directory.viewFor(ctx.state);
-      const active = await view.findApplication(client.clientId);
+      const resource = ctx.state.resourceOfToken ?? ctx.oidc.params?.resource;
+      const active = await agents.find(view, { clientId: client.clientId, resource });
       if (active?.application.realm !== user.realm) return undefined;
     }
     return { accountId: userSubject(user), claims: () => userClaims(user) };
@@ -54,9 +55,12 @@ function asksForResource(params: Record<string, unknown> | undefined): boolean {
 /** Resource indicators (RFC 8707): the application's own unless it only wants to know who the person is. */
 function createResourceIndicators({
   directory,
+  agents,
 }: ConfigurationDeps): NonNullable<Configuration['features']>['resourceIndicators'] {
-  const findApplication = async ({ state }: KoaContextWithOIDC, clientId: string) =>
-    (await (await directory.viewFor(state)).view.findApplication(clientId))?.application;
+  const findApplication = async ({ state }: KoaContextWithOIDC, clientId: string, resource?: string) => {
+    const { view } = await directory.viewFor(state);
+    return (await agents.find(view, { clientId, resource }))?.application;
+  };
   return {
     enabled: true,
     async defaultResource(ctx, client) {
@@ -68,7 +72,7 @@ function createResourceIndicators({
     async getResourceServerInfo(ctx, identifier, client) {
       const { view } = await directory.viewFor(ctx.state);
       const [application, resource] = await Promise.all([
-        findApplication(ctx, client.clientId),
+        findApplication(ctx, client.clientId, identifier),
         view.findResource(identifier),
       ]);
       if (!application || !resource || !findCeiling(application, resource)) {
@@ -170,6 +174,9 @@ export function createConfiguration(deps: ConfigurationDeps, jwks: Configuration
         logoutSource: deps.pages.confirmLogout,
         postLogoutSuccessSource: deps.pages.loggedOut,
       },
+      // Announced here. Documents are fetched by `agents`, at the authorization endpoint only and for all processes; this engine
+      // would fetch at each endpoint, and refuses documents with a grant type that it does not have.
+      clientIdMetadataDocument: { enabled: true, ack: 'draft-02', allowFetch: async () => false },
       externalSigningSupport: { enabled: true, ack: 'experimental-01' },
       pushedAuthorizationRequests: { enabled: false },
       dPoP: { enabled: false },

@@ -1,4 +1,5 @@
 /** What the provider is put together from. */
+import type { Agents } from '../agents/agents.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
@@ -15,6 +16,7 @@ export interface ProviderDeps {
   readonly issuer: string;
   readonly storage: Storage;
   readonly directory: Directory;
+  readonly agents: Pick<Agents, 'arrive' | 'find'>;
   readonly users: Users;
   readonly registry: Registry;
   readonly presentedTokens: PresentedTokens;

@@ -1,11 +1,12 @@
 /** The engine, as far as the token service uses it: the codes and consents that it keeps, and ID tokens. */
 import { errors, type Provider } from 'oidc-provider';
 import { userClaims } from '../accounts/user-claims.ts';
-import { ClientRejected, ProofRejected } from '../errors/domain.ts';
+import { ProofRejected } from '../errors/domain.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
 import { defined } from '../storage/defined.ts';
 import type { EngineHandle, IdTokenFacts, StoredCode } from '../tokens/engine-handle.ts';
 import { lastsWithSession } from '../tokens/expiry.ts';
+import { toClient } from './clients.ts';
 
 type Client = InstanceType<Provider['Client']>;
 
@@ -18,10 +19,9 @@ const WITHOUT_SESSION = { ignoreExpiration: true, ignoreSessionBinding: true };
 
 async function issueIdToken(
   provider: Provider,
-  { clientId, user, openid, authTime, scopes, accessToken }: IdTokenFacts,
+  { client: active, user, openid, authTime, scopes, accessToken }: IdTokenFacts,
 ): Promise<string> {
-  const client = await provider.Client.find(clientId);
-  if (!client) throw new ClientRejected({ reason: 'the client was removed meanwhile', clientId });
+  const client = await toClient(provider, active);
   const token = new (provider.IdToken as unknown as IdTokens)(
     {
       ...userClaims(user),

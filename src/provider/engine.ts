@@ -16,7 +16,7 @@ import { LocalSigningKey } from './external-key.ts';
 import { acceptEarlierHints } from './id-token-hints.ts';
 
 export interface EngineDeps
-  extends Pick<ProviderDeps, 'service' | 'signingKeys' | 'signingMode' | 'directory'> {
+  extends Pick<ProviderDeps, 'service' | 'signingKeys' | 'signingMode' | 'directory' | 'agents'> {
   /** Asked at each build: cookie keys rotate too. */
   readonly configuration: () => ConfigurationDeps;
 }
@@ -72,6 +72,20 @@ function registerGrants(provider: Provider, { service, directory }: EngineDeps):
   }
 }
 
+/** The resource that the request is about, as far as it has been read; at userinfo that of the token. */
+function resourceOf({ oidc, query, state }: KoaContextWithOIDC): unknown {
+  return state.resourceOfToken ?? oidc?.params?.resource ?? query.resource;
+}
+
+function createFindActive({ directory, agents }: EngineDeps) {
+  return async (clientId: string) => {
+    const { ctx } = Provider;
+    if (!ctx) return (await directory.view()).findApplication(clientId);
+    const { view } = await directory.viewFor(ctx.state);
+    return agents.find(view, { clientId, resource: resourceOf(ctx) });
+  };
+}
+
 function build(deps: EngineDeps): { provider: Provider; middleware: Middleware } {
   const keys = deps.signingKeys
     .published()
@@ -79,7 +93,7 @@ function build(deps: EngineDeps): { provider: Provider; middleware: Middleware }
   const configuration = deps.configuration();
   const provider = new Provider(configuration.issuer, createConfiguration(configuration, { keys }));
   registerGrants(provider, deps);
-  rememberClients(provider, deps.directory);
+  rememberClients(provider, createFindActive(deps));
   acceptEarlierHints(provider);
   keepFailures(provider);
   return { provider, middleware: compose(provider.middleware as never) as unknown as Middleware };

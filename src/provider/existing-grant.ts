@@ -36,11 +36,12 @@ export async function findGrantOfSession(
 
 export function createLoadExistingGrant({
   directory,
+  agents,
   users,
   consents,
   findAskedTables,
   findRemaining,
-}: Pick<ProviderDeps, 'directory' | 'users' | 'consents'> & {
+}: Pick<ProviderDeps, 'directory' | 'agents' | 'users' | 'consents'> & {
   findAskedTables: FindAskedTables;
   findRemaining: FindRemaining;
 }): NonNullable<Configuration['loadExistingGrant']> {
@@ -48,7 +49,7 @@ export function createLoadExistingGrant({
     const { view } = await directory.viewFor(state);
     const [user, client] = await Promise.all([
       users.findBySubject(oidc.account?.accountId ?? ''),
-      view.findApplication(oidc.client?.clientId ?? ''),
+      agents.find(view, { clientId: oidc.client?.clientId ?? '', resource: oidc.params?.resource }),
     ]);
     return user && client && { user, client };
   }

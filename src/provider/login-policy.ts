@@ -5,6 +5,7 @@ import { parseUserSubject } from '../directory/subjects.ts';
 import { isOnDevice } from '../nouns/redirect-uris.ts';
 import type { Registry } from '../registry/registry.ts';
 import { isAgent, isPublicClient } from './clients.ts';
+import type { ProviderDeps } from './deps.ts';
 import { type FindAskedTables, isAgreed } from './table-consent.ts';
 
 const { Check, Prompt, base } = interactionPolicy;
@@ -86,11 +87,13 @@ function askForEachLoginOfAgents(policy: interactionPolicy.DefaultPolicy): void 
 export function createLoginPolicy({
   registry,
   directory,
+  agents,
   findAskedTables,
   leaveOutForPerson,
 }: {
   registry: Registry;
   directory: Directory;
+  agents: ProviderDeps['agents'];
   findAskedTables: FindAskedTables;
   leaveOutForPerson: (ctx: KoaContextWithOIDC) => Promise<void>;
 }): interactionPolicy.DefaultPolicy {
@@ -109,12 +112,13 @@ export function createLoginPolicy({
     policy,
     'login',
     ['session_ended', 'the logins of this account were ended'],
-    async ({ oidc: { session, client: asking } }) => {
+    async ({ oidc: { session, client: asking, params } }) => {
       const user = session?.accountId && parseUserSubject(session.accountId);
       if (!user) return false;
       // The engine knows the second only; a login in the very second of the end must count as older.
       const loggedInAt = (session?.loginTs ?? 0) * 1000;
-      const client = await (await directory.view()).findApplication(asking?.clientId ?? '');
+      const request = { clientId: asking?.clientId ?? '', resource: params?.resource };
+      const client = await agents.find(await directory.view(), request);
       const above = client ? [client.application.id, client.organization.id] : [];
       return !(await registry.isAlive([user.id, ...above], loggedInAt));
     },

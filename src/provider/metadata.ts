@@ -55,11 +55,11 @@ async function describe(
   { directory, signingKeys, issuer }: MetadataDeps,
 ): Promise<Record<string, unknown>> {
   const view = await directory.view();
-  const [used, usesDevices, trustsIssuers, letsAgentsRegister] = await Promise.all([
+  const [used, usesDevices, trustsIssuers, agents] = await Promise.all([
     view.grantsInUse(),
     view.usesDevices(),
     view.trustsIssuers(),
-    view.letsAgentsRegister(),
+    view.agentsInUse(),
   ]);
   const acceptsAssertions = trustsIssuers && used.has('identity_assertion');
   const isLive = (grant: string): boolean => {
@@ -73,11 +73,13 @@ async function describe(
   } = engine;
   return {
     ...engine,
-    ...(letsAgentsRegister && { registration_endpoint: issuer + PATHS.registration }),
+    ...(agents.has('registered') && { registration_endpoint: issuer + PATHS.registration }),
     grant_types_supported: engine.grant_types_supported.filter(isLive),
     // draft-ietf-oauth-identity-assertion-authz-grant section 7.2.
     ...(acceptsAssertions && { authorization_grant_profiles_supported: [IDENTITY_ASSERTION_PROFILE] }),
     id_token_signing_alg_values_supported: idTokenAlgsOf(await view.algChoices(), signingKeys),
+    // Agents would send people to a page that refuses them.
+    client_id_metadata_document_supported: agents.has('document') || undefined,
     // A fragment is refused, see `authorization-request.ts`.
     response_modes_supported: ['query', 'form_post'],
     prompt_values_supported: PROMPT_VALUES,

@@ -16,7 +16,7 @@ import { toSeconds } from '../storage/rows.ts';
 import type { Codes } from '../tokens/codes.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
 import { createFindRemaining, createLeaveOutForPerson } from './authorization-request.ts';
-import { toClientMetadata } from './clients.ts';
+import { applicationBeingBuilt, toClientMetadata } from './clients.ts';
 import { createCodes } from './codes.ts';
 import type { ProviderDeps } from './deps.ts';
 import { createEngine, type Engine } from './engine.ts';
@@ -47,6 +47,7 @@ function createFindForUserinfo({ findAccessToken }: PresentedTokens) {
     const openid = row?.openid;
     // Proofs of a key are not read here (RFC 7800), so a token that is bound to one would be good without it.
     if (!row || !openid || row.sender) return undefined;
+    if (Provider.ctx) Provider.ctx.state.resourceOfToken = row.resource;
     return {
       kind: 'AccessToken',
       format: 'opaque',
@@ -63,16 +64,13 @@ function createFindForUserinfo({ findAccessToken }: PresentedTokens) {
 }
 
 export function createProviderParts(deps: ProviderDeps): ProviderParts {
-  const { storage, directory, registry, presentedTokens, service, signingKeys, consents, now } = deps;
+  const { storage, registry, presentedTokens, service, signingKeys, consents, now } = deps;
   const adapter = createOidcAdapter({
     artifacts: storage.artifacts,
     now,
-    async findClient(clientId) {
-      const { ctx } = Provider;
-      const view = ctx ? (await directory.viewFor(ctx.state)).view : await directory.view();
-      const client = await view.findApplication(clientId);
-      if (!client) return undefined;
-      const { application } = client;
+    async findClient() {
+      const application = applicationBeingBuilt()?.application;
+      if (!application) return undefined;
       const { alg } = signingKeys.active(...idTokenAlgs(application));
       return toClientMetadata(application, service.grants, alg) as AdapterPayload;
     },
@@ -87,8 +85,7 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
       adapter,
       cookieKeys: deps.cookieKeys(),
       policy: createLoginPolicy({
-        registry,
-        directory,
+        ...deps,
         findAskedTables,
         leaveOutForPerson: createLeaveOutForPerson(findRemaining),
       }),

@@ -1,6 +1,7 @@
 /** The provider's middleware in the order in which a request meets it. */
 import type { Middleware } from 'koa';
 import compose from 'koa-compose';
+import { createAgentArrivals } from './agent-arrivals.ts';
 import { createAuthzenMetadata } from './authzen-metadata.ts';
 import type { ProviderDeps } from './deps.ts';
 import type { Engine } from './engine.ts';
@@ -31,6 +32,7 @@ export function createProviderRoutes(engine: Engine, deps: ProviderDeps): Middle
     onPaths(METADATA_PATHS, createMetadata(deps)),
     onPaths([PATHS.authzen_metadata], createAuthzenMetadata(deps)),
     onPaths([PATHS.authorization], createPrompts()),
+    onPaths([PATHS.authorization], createAgentArrivals(deps)),
     engine.middleware,
   ]);
 }

@@ -3,8 +3,6 @@
  * must mean the same: the page that shows them, the consent that remembers them, the check that asks again when they
  * have become more. What is agreed to is kept in the engine's Grant.
  */
-import type { Directory } from '../directory/directory.ts';
-import type { Users } from '../directory/users.ts';
 import type { Resource } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { contains, intersect, type Permissions } from '../permissions/permissions.ts';
@@ -16,6 +14,7 @@ import { singleResource } from '../tokens/asked.ts';
 import { type Consent, findAgreed } from '../tokens/consent.ts';
 import type { Agreement } from '../tokens/remembered-consents.ts';
 import { keptOf } from './authorization-request.ts';
+import type { ProviderDeps } from './deps.ts';
 
 export interface AskedTables {
   readonly resource: Resource;
@@ -35,17 +34,15 @@ export type FindAskedTables = (request: TableRequest) => Promise<AskedTables | u
 
 export function createFindAskedTables({
   directory,
+  agents,
   users,
-}: {
-  directory: Directory;
-  users: Users;
-}): FindAskedTables {
+}: Pick<ProviderDeps, 'directory' | 'agents' | 'users'>): FindAskedTables {
   return async ({ params, clientId, accountId }) => {
     const identifier = singleResource(params.resource);
     if (identifier === undefined) return undefined;
     const view = await directory.view();
     const [client, resource, user] = await Promise.all([
-      view.findApplication(clientId),
+      agents.find(view, { clientId, resource: identifier }),
       view.findResource(identifier),
       users.findBySubject(accountId),
     ]);

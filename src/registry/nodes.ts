@@ -105,6 +105,15 @@ export function identityNode(user: string, { issuer, subject }: Identity): strin
 }
 
 /**
+ * The node above everything that an agent was given while it described itself in one way: it ends when the agent changes,
+ * because people agreed to what it was.
+ * @param agent `agent.id` of the application
+ */
+export function agentNode(agent: string): string {
+  return `agent:${agent}`;
+}
+
+/**
  * The node above everything made from a connection, or for one visitor of its site.
  * @param connection its id
  */
@@ -137,6 +146,7 @@ const descriptions: Readonly<Record<string, (owner: string, visitor?: string) =>
   grant: () => 'consent in one browser session',
   logout: () => 'browser session until its logout',
   credentials: (owner) => `what was made with ${owner} alone`,
+  agent: () => 'what an agent was given before it changed',
   issued: (owner, visitor) =>
     visitor === undefined ? `everything made from ${owner}` : `visitor ${visitor} of the site of ${owner}`,
   issuer: () => 'issuer of identity assertions',

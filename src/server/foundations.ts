@@ -13,6 +13,7 @@ import { createHashQueue } from '../accounts/hash-queue.ts';
 import { createOneTimeTokens } from '../accounts/one-time-tokens.ts';
 import { createPasswords } from '../accounts/passwords.ts';
 import { createWebhookOperations } from '../admin/webhooks.ts';
+import { createAgents } from '../agents/agents.ts';
 import { createDocuments, MAX_DOCUMENT } from '../agents/documents.ts';
 import { createInitialTokens } from '../agents/initial-tokens.ts';
 import { createUnusedAgents } from '../agents/unused.ts';
@@ -244,12 +245,13 @@ function createRegistryParts(known: Known) {
 
 /** Writing to the directory. */
 function createAdministration(known: Known & ReturnType<typeof createRegistryParts>) {
-  const { config, storage, artifacts, now } = known;
+  const { config, storage, store, artifacts, now } = known;
   /** Every write to the directory goes through it. */
   const changes = createChanges(known);
   const administrators = createAdministrators({ ...known, changes });
   return {
     changes,
+    agents: createAgents({ store, changes, documents: known.agentDocuments }),
     administrators,
     unusedAgents: createUnusedAgents({ storage, changes, now }),
     firstAdministrator: createFirstAdministrator({

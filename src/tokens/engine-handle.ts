@@ -2,6 +2,7 @@
  * What codes and ID tokens need from the protocol engine, which makes the codes and signs ID tokens. Grants of machines
  * do not use it. Members are named as the engine names them, so that its own models fit.
  */
+import type { ActiveApplication } from '../directory/directory.ts';
 import type { User } from '../nouns/index.ts';
 import type { OpenIdFacts } from '../storage/rows.ts';
 import type { Consent } from './consent.ts';
@@ -38,7 +39,7 @@ export interface StoredCode {
 /** The subject of an ID token, and what it says beside their claims. */
 export interface IdTokenFacts {
   /** The audience. */
-  readonly clientId: string;
+  readonly client: ActiveApplication;
   readonly user: User;
   readonly openid: OpenIdFacts;
   /** Seconds. */

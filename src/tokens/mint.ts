@@ -11,7 +11,7 @@ import type { Resource, User } from '../nouns/index.ts';
 import { accessTokenAlgs } from '../nouns/signing-algs.ts';
 import { toStoredAccess } from '../permissions/device-access.ts';
 import { claimsSize, fitsIntoHeader } from '../permissions/token-claims.ts';
-import { earlierTokensNode, registrantNode } from '../registry/nodes.ts';
+import { agentNode, earlierTokensNode, registrantNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { scopeMember } from '../registry/scope.ts';
@@ -94,6 +94,7 @@ function rowFor(
   const { application, organization } = client;
   const ancestors = new Set([organization.id, application.id]);
   if (application.registeredThrough !== undefined) ancestors.add(application.registeredThrough);
+  if (application.agent) ancestors.add(agentNode(application.agent.id));
   const holder = proof.user ?? proof.account?.holder;
   if (holder) ancestors.add(holder.id);
   if (application.owner !== undefined) {
@@ -325,7 +326,6 @@ async function issueIdToken(
 ): Promise<string | undefined> {
   if (!openid || !scopes.includes('openid')) return undefined;
   if (!user) throw new Error('an ID token speaks of a person');
-  const { clientId } = client.application;
   const authTime = authenticatedAt === undefined ? undefined : toSeconds(authenticatedAt);
-  return engine.issueIdToken({ clientId, user, openid, authTime, scopes, accessToken });
+  return engine.issueIdToken({ client, user, openid, authTime, scopes, accessToken });
 }

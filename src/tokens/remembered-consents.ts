@@ -57,6 +57,8 @@ interface StoredConsent {
   /** Its id. */
   readonly application: string;
   readonly resource?: Pick<Resource, 'id' | 'identifier'>;
+  /** What an agent said of itself at that time. */
+  readonly document?: string;
   /** Milliseconds: the first time, so that adding to a consent does not restore what ended in between. */
   readonly givenAt: number;
   readonly scopes: readonly string[];
@@ -102,9 +104,10 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
 
   async function stands(
     { user, client }: ConsentParties,
-    { resource, givenAt }: StoredConsent,
+    { resource, givenAt, document }: StoredConsent,
   ): Promise<boolean> {
     const { application, organization } = client;
+    if (application.agent?.document !== document) return false;
     // The record of a removed resource expires before a consent, and another resource may get its identifier.
     const current = resource && (await (await directory.view()).findResource(resource.identifier));
     if (current?.id !== resource?.id) return false;
@@ -142,6 +145,7 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
         const merged: StoredConsent = defined({
           application,
           resource: of && { id: of.id, identifier: of.identifier },
+          document: parties.client.application.agent?.document,
           givenAt: kept?.givenAt ?? now(),
           scopes: [...new Set([...(kept?.scopes ?? []), ...scopes])],
           permissions: toStored(addAgreed(kept ? fromStored(kept.permissions) : NOTHING, permissions)),

@@ -15,7 +15,7 @@ const EFFECTS: Readonly<Record<CollectionName, { restarts: readonly string[]; na
     resources: { restarts: [], narrows: ['tables', 'groups', 'scopes', 'catalogue', 'owner'] },
     roles: { restarts: [], narrows: ['resource', 'scopes', 'permissions'] },
     applications: {
-      restarts: ['realm', 'agent'],
+      restarts: ['realm'],
       narrows: [
         'ceilings',
         'registeredCeiling',

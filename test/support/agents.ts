@@ -1,5 +1,6 @@
 /** Agents in the store, as if they had registered themselves through an application of the operator. */
-import { createHash } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
+import { type AgentFacts, hashOfFacts } from '../../src/agents/document.ts';
 import type { Application } from '../../src/nouns/index.ts';
 import { createNodeId } from '../../src/registry/secrets.ts';
 import type { LoginRow } from '../../src/storage/contract.ts';
@@ -18,14 +19,36 @@ export interface AgentOptions {
 
 const DAY = 86_400_000;
 
-/** Stands for the hash of what an agent says of itself. */
-export const documentOf = (said: string): string => createHash('sha256').update(said).digest('base64url');
+function factsOf({ clientId, name = 'Claude', redirectUris = [REDIRECT_URI], facts = {} }: AgentOptions) {
+  const { authMethod = 'none', jwks } = facts as Pick<AgentFacts, 'authMethod' | 'jwks'>;
+  const said: AgentFacts = {
+    clientId,
+    name,
+    redirectUris,
+    grants: ['authorization_code', 'refresh_token'],
+    authMethod,
+    native: redirectUris.some((uri) => !uri.startsWith('https:')),
+    ...(jwks && { jwks }),
+  };
+  return said;
+}
+
+/** The hash of what an agent of this name says of itself, if it says nothing unusual. */
+export const documentOf = (name: string): string => hashOfFacts(factsOf({ clientId: '', name }));
+
+/** What its document says from here on, as if it had been fetched. @returns its hash */
+export async function publishDocument(server: TestServer, options: AgentOptions): Promise<string> {
+  const { artifacts, now } = server.server.foundations;
+  const facts = factsOf(options);
+  const expiresAt = now() + 3_600_000;
+  const key = hash('sha256', options.clientId, 'buffer');
+  await artifacts.upsert('AgentDocument', key, { payload: { facts, freshUntil: expiresAt }, expiresAt });
+  return hashOfFacts(facts);
+}
 
 /** A public one, which may do what `through` may, and has its people. */
-export async function addAgent(
-  server: TestServer,
-  { clientId, through = 'web', name = 'Claude', redirectUris = [REDIRECT_URI], facts }: AgentOptions,
-): Promise<Application> {
+export async function addAgent(server: TestServer, options: AgentOptions): Promise<Application> {
+  const { clientId, through = 'web', name = 'Claude', redirectUris = [REDIRECT_URI], facts } = options;
   const { changes, storage } = server.server.foundations;
   const template = (await storage.directory.applications.findBy('clientId', through))!;
   const { id, number: _, version: __, createdAt: ___, ...like } = template;
@@ -40,7 +63,11 @@ export async function addAgent(
       redirectUris,
       native: redirectUris.some((uri) => !uri.startsWith('https:')),
       registeredThrough: id,
-      agent: { kind: clientId.startsWith('https:') ? 'document' : 'registered', document: documentOf(name) },
+      agent: {
+        kind: clientId.startsWith('https:') ? 'document' : 'registered',
+        id: randomUUID(),
+        document: clientId.startsWith('https:') ? await publishDocument(server, options) : documentOf(name),
+      },
       ...facts,
     },
     { actor: 'test', managedBy: 'agent' },
@@ -77,7 +104,7 @@ export async function addLogin(
     ancestors: [organization, application],
     asOf: at,
     createdAt: at,
-    current: createHash('sha256').update(createNodeId()).digest(),
+    current: hash('sha256', createNodeId(), 'buffer'),
     expiresAt: at + 90 * DAY,
     ...facts,
   };

@@ -89,7 +89,7 @@ export function createAuthorizationCodeGrant({
   async function burn(code: StoredCode, reason: string, { view }: GrantRequest): Promise<never> {
     await code.consume().catch(() => undefined);
     if (code.grantId) {
-      const owner = await view.findApplication(code.clientId ?? '');
+      const owner = await view.findApplication(code.clientId ?? '', code.resource);
       // Another organization may have presented it.
       const scope = owner && { organization: owner.organization.id };
       await registry.mark(grantNode(code.grantId), { revokedAt: now() }, scope);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { approveAgent, endAgent, withdrawAgentApproval } from '../../../src/admin/operations/agents.ts';
 import { NotAllowed, NotFound } from '../../../src/errors/domain.ts';
@@ -80,7 +81,7 @@ test('an approval is of the document that the administrator looked at', async (t
   const { store, changes } = foundations;
   const current = await store.applications.get(agent.id);
   assert.ok(current);
-  const changed = { ...current, agent: { kind: 'document', document: SECOND } } as const;
+  const changed = { ...current, agent: { kind: 'document', id: randomUUID(), document: SECOND } } as const;
   await changes.applications.replace(changed, { actor: 'user:ann' });
   const { json } = await call('GET', `${ALL}/${agent.id}`, 'auditor');
   assert.deepEqual([json.approved, json.approval.document], [false, FIRST]);
@@ -141,7 +142,7 @@ test('administrators disable an agent, and change nothing that it says of itself
   const { call, agent } = await startWithAgents(t);
   const path = `/organizations/acme/applications/${agent.id}`;
   const { json: found } = await call('GET', path, 'auditor');
-  assert.deepEqual(found.agent, { kind: 'document', document: FIRST });
+  assert.deepEqual([found.agent.kind, found.agent.document], ['document', FIRST]);
   const patch = async (json: object, version = 1) =>
     call('PATCH', path, 'owner', { json, headers: { 'if-match': `"${version}"` } });
   for (const change of [

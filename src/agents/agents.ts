@@ -1,0 +1,154 @@
+/**
+ * Agents whose `client_id` is the URL of a document. While a person is asked, such an agent is what its document says, within
+ * the application that the organization of the resource names for agents. With the first consent it becomes an application of
+ * the organization: the node that revocation hangs on.
+ */
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import type { Author } from '../changes/author.ts';
+import type { Changes } from '../changes/changes.ts';
+import { retryOnConflict } from '../changes/retry-on-conflict.ts';
+import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import { isAgentPermitted, isApproved, mayUseGrant } from '../directory/registered-applications.ts';
+import { MalformedRequest } from '../errors/domain.ts';
+import { type Application, type Organization, uniqueClientId } from '../nouns/index.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
+import { toAgentFields, toAgentName } from './application.ts';
+import { isClientIdUrl } from './client-id.ts';
+import { type AgentFacts, hashOfFacts } from './document.ts';
+import type { Documents } from './documents.ts';
+
+/** What an authorization request says that leads to an agent. */
+export interface AgentRequest {
+  readonly clientId: string;
+  /** Identifier (RFC 8707): its organization decides about the agent. */
+  readonly resource: unknown;
+}
+
+export interface Agents {
+  /** Fetches its document unless a fresh one is known. @throws MetadataRejected, TooManyAttempts */
+  arrive(view: DirectoryView, request: AgentRequest & { readonly address: string }): Promise<void>;
+  /** The client of a step in the browser: an application of the directory, or an agent as its document has it. Never fetches. */
+  find(view: DirectoryView, request: AgentRequest): Promise<ActiveApplication | undefined>;
+  /**
+   * Writes it down as an application of the organization. Another document than before ends what was made before.
+   * @param request with `document`, which the person agreed to
+   * @throws MalformedRequest if it is another one at this moment
+   */
+  establish(
+    view: DirectoryView,
+    request: AgentRequest & { readonly document: string },
+    author: Author,
+  ): Promise<void>;
+}
+
+export interface AgentsDeps {
+  readonly store: Pick<DirectoryStore, 'applications'>;
+  readonly changes: Pick<Changes, 'applications'>;
+  readonly documents: Documents;
+}
+
+/** Where an agent asks, and what is known of it there. */
+interface Place {
+  readonly organization: Organization;
+  readonly template: Application;
+  readonly stored: Application | undefined;
+}
+
+/** Of one that is not written down; it changes at no step of a login. */
+const idOf = (clientId: string, organization: Organization): string => `agent ${organization.id} ${clientId}`;
+
+function toApplication(facts: AgentFacts, { template, stored, organization }: Place): Application {
+  const { clientId } = facts;
+  const { id = idOf(clientId, organization), number = 0, version = 0, createdAt = 0 } = stored ?? {};
+  return {
+    ...defined({ agentApproval: stored?.agentApproval }),
+    id,
+    number,
+    version,
+    createdAt,
+    enabled: true,
+    clientId,
+    secrets: [],
+    name: toAgentName(facts, id),
+    ...toAgentFields(facts, template, 'document', stored?.agent),
+  };
+}
+
+/** What others decide about an agent that is there, or what its name is. */
+function keptOf({ id, number, version, enabled, createdAt, managedBy, name, agentApproval }: Application) {
+  return { id, number, version, enabled, createdAt, name, ...defined({ managedBy, agentApproval }) };
+}
+
+const changedMeanwhile = (): MalformedRequest =>
+  new MalformedRequest({ description: 'The application changed meanwhile. Start again from there.' });
+
+export function createAgents({ store, changes, documents }: AgentsDeps): Agents {
+  const findStored = (clientId: string, organization: string) =>
+    store.applications.findBy(
+      'clientId',
+      uniqueClientId({ clientId, organization, agent: { kind: 'document' } }),
+    );
+
+  async function findPlace(
+    view: DirectoryView,
+    { clientId, resource }: AgentRequest,
+  ): Promise<Place | undefined> {
+    if (typeof resource !== 'string' || !isClientIdUrl(clientId)) return undefined;
+    const found = await view.findResource(resource);
+    const organization = found && (await view.findOrganization(found.organization));
+    if (!organization?.enabled || !organization.agents) return undefined;
+    const template = (await view.findApplicationById(organization.agents.application))?.application;
+    const stored = template && (await findStored(clientId, organization.id));
+    if (!template || stored?.enabled === false) return undefined;
+    const isPermitted = isAgentPermitted(organization, clientId, stored !== undefined && isApproved(stored));
+    return isPermitted ? { organization, template, stored } : undefined;
+  }
+
+  /** One that an operator made, whatever its `client_id` looks like. */
+  async function findKnown(view: DirectoryView, { clientId, resource }: AgentRequest) {
+    const known = await view.findApplication(clientId, resource);
+    return isClientIdUrl(clientId) && known?.application.agent ? undefined : known;
+  }
+
+  return {
+    async arrive(view, { address, ...request }) {
+      if (await findKnown(view, request)) return;
+      const place = await findPlace(view, request);
+      if (place) await documents.resolve(request.clientId, address, place.stored !== undefined);
+    },
+
+    async find(view, request) {
+      const known = await findKnown(view, request);
+      const place = known ? undefined : await findPlace(view, request);
+      const facts = place && (await documents.find(request.clientId));
+      if (!facts) return known ?? view.findApplication(request.clientId, request.resource);
+      const { organization, template } = place;
+      const application = toApplication(facts, place);
+      // An approval is of what it said then.
+      if (!isAgentPermitted(organization, facts.clientId, isApproved(application))) return undefined;
+      const grants = application.grants.filter((grant) => mayUseGrant(grant, template, application));
+      return { organization, application: { ...application, grants } };
+    },
+
+    establish: (view, { document, ...request }, author) =>
+      retryOnConflict(async () => {
+        const place = await findPlace(view, request);
+        const facts = place && (await documents.find(request.clientId));
+        const { stored, template } = place ?? {};
+        if (!facts && stored?.agent?.document === document) return;
+        if (!facts || !template || hashOfFacts(facts) !== document) throw changedMeanwhile();
+        const { clientId } = facts;
+        const said = { clientId, secrets: [], ...toAgentFields(facts, template, 'document', stored?.agent) };
+        if (!stored) {
+          const id = randomUUID();
+          const made = { id, enabled: true, name: toAgentName(facts, id), ...said };
+          await changes.applications.create(made, { ...author, managedBy: 'agent' });
+          return;
+        }
+        const after: Application = { ...keptOf(stored), ...said };
+        if (!isDeepStrictEqual(stored, after)) await changes.applications.replace(after, author);
+      }),
+  };
+}

@@ -1,0 +1,107 @@
+/** Agents without a registration: their documents, their place in an organization, and what they get. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { isConsentPage } from '../interaction/flow.ts';
+import { createBrowser } from '../support/browser.ts';
+import { OTHER_RESOURCE, RESOURCE, type TestServer } from '../support/server.ts';
+import { type AgentServer, startAgentServer } from './support.ts';
+
+const ONLY_READ = { create: false, read: true, update: false, delete: false };
+
+const storedAgents = async ({ server }: TestServer) => {
+  const { items } = await server.foundations.store.applications.page({ limit: 100 });
+  return items.filter(({ agent }) => agent);
+};
+
+describe('an agent with a metadata document', () => {
+  let acme: AgentServer;
+  before(async () => {
+    acme = await startAgentServer();
+  });
+  after(() => acme[Symbol.asyncDispose]());
+
+  test('gets what it asked for after a consent, and can refresh it', async () => {
+    const agent = acme.agent('/asks.json');
+    const { status, json, text } = await acme.tokens(agent);
+    assert.equal(status, 200, text);
+    assert.deepEqual(json.permissions, { isAdmin: false, tables: { orders: ONLY_READ } });
+    const { server } = acme;
+    const told = await server.introspect(json.access_token, 'shop-api');
+    assert.equal(told.client_id, agent.clientId);
+    const refreshed = await server.post('/oauth/token', undefined, {
+      grant_type: 'refresh_token',
+      client_id: agent.clientId,
+      refresh_token: json.refresh_token,
+      resource: RESOURCE,
+    });
+    assert.equal(refreshed.status, 200, refreshed.text);
+    assert.notEqual(refreshed.json.refresh_token, json.refresh_token);
+  });
+
+  test('is written down at the first consent, not before', async () => {
+    const agent = acme.agent('/later.json');
+    const { url } = acme.request(agent);
+    const browser = createBrowser(acme.server.issuer);
+    const known = await storedAgents(acme.server);
+    await browser.get(url);
+    assert.deepEqual(await storedAgents(acme.server), known);
+    await acme.tokens(agent);
+    const [made] = (await storedAgents(acme.server)).filter(({ clientId }) => clientId === agent.clientId);
+    assert.equal(made?.managedBy, 'agent');
+    assert.equal(made?.displayName, 'Helper');
+  });
+
+  test('names no tables and gets the default, not the ceiling', async () => {
+    const { json, text } = await acme.tokens(acme.agent('/default.json'), { scope: undefined });
+    assert.deepEqual(json.permissions, { isAdmin: false, tables: { orders: ONLY_READ } }, text);
+  });
+
+  test('is unknown elsewhere until a person agreed', async () => {
+    const agent = acme.agent('/elsewhere.json');
+    for (const path of ['/oauth/token', '/oauth/revoke', '/oauth/introspect']) {
+      const { status, json } = await acme.server.post(path, undefined, {
+        client_id: agent.clientId,
+        grant_type: 'refresh_token',
+        refresh_token: 'x',
+        token: 'x',
+        resource: RESOURCE,
+      });
+      assert.deepEqual([status, json.error], [401, 'invalid_client'], path);
+    }
+    assert.equal(agent.fetches, 0);
+  });
+
+  test('must name the resource, which decides the organization', async () => {
+    const agent = acme.agent('/nowhere.json');
+    const { url } = acme.request(agent, { resource: undefined });
+    const page = await createBrowser(acme.server.issuer).get(url);
+    assert.match(page.text, /must name the resource/);
+    assert.equal(agent.fetches, 0);
+  });
+
+  test('is not fetched for an organization that lets no agents in', async () => {
+    const agent = acme.agent('/closed.json');
+    const { url } = acme.request(agent, { resource: OTHER_RESOURCE });
+    const page = await createBrowser(acme.server.issuer).get(url);
+    assert.equal(isConsentPage(page), false);
+    assert.equal(agent.fetches, 0);
+  });
+
+  test('that changed what it says loses what it was given', async () => {
+    const agent = acme.agent('/changed.json');
+    const { json } = await acme.tokens(agent);
+    agent.publish({ client_name: 'Another helper' });
+    acme.server.clock.offset += 3_700_000;
+    const browser = createBrowser(acme.server.issuer);
+    const again = await acme.tokens(agent, {}, browser);
+    assert.equal(again.status, 200, again.text);
+    assert.equal((await acme.server.introspect(again.json.access_token, 'shop-api')).active, true);
+    const { status } = await acme.server.post('/oauth/token', undefined, {
+      grant_type: 'refresh_token',
+      client_id: agent.clientId,
+      refresh_token: json.refresh_token,
+      resource: RESOURCE,
+    });
+    assert.equal(status, 400);
+  });
+});
