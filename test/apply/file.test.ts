@@ -849,3 +849,34 @@ test('a file is read from disk as UTF-8 of at most 5 MB', async () => {
   assert.throws(() => loadApplyFile(join(folder, 'none')), /cannot be read \(ENOENT\)/);
   assert.throws(() => loadApplyFile(folder), /cannot be read \(EISDIR\)/);
 });
+
+test('an issuer has its keys or their URL, and an identity is of one user of a realm', () => {
+  const issuers = (...members: string[]) =>
+    organization(`identityIssuers: [${members.map((each) => `{ issuer: "https://idp.example"${each} }`)}]`);
+  const at = ', jwksUri: "https://idp.example/keys"';
+  assert.deepEqual(problemsOf(issuers(at)), []);
+  assertOneProblem(issuers(''), /give one of them$/);
+  assertOneProblem(issuers(at, at), /identityIssuers\[1\] is there twice$/);
+  for (const wrong of ['http://idp.example', 'https://u:p@idp.example', 'https://idp.example/?a', 'idp']) {
+    assertOneProblem(
+      organization(`identityIssuers: [{ issuer: "${wrong}"${at} }]`),
+      /issuer (?:is not an https URL|has a user name)/,
+    );
+  }
+  assertOneProblem(issuers(', jwksUri: "http://idp.example/keys"'), /jwksUri is not an https URL$/);
+  const people = (...users: string[]) => organization(`users: [${users.map((each) => `{ ${each} }`)}]`);
+  const identity = (subject: string) => `{ issuer: "https://idp.example", subject: ${subject} }`;
+  const ann = `username: ann, identities: [${identity('U1')}]`;
+  assertOneProblem(
+    people(ann, `username: bob, identities: [${identity('U2')}, ${identity('U1')}]`),
+    /identities\[1\] is there twice$/,
+  );
+  assert.deepEqual(problemsOf(people(ann, `username: bob, identities: [${identity('u1')}]`)), []);
+});
+
+test('a public application cannot have the grant of identity assertions', () => {
+  assertOneProblem(
+    application('authMethod: none, grants: [identity_assertion]'),
+    /holds identity_assertion, which needs an authMethod other than none$/,
+  );
+});

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
+import { createNoun } from '../../nouns/whole-nouns.ts';
 import { freePort } from '../../support/free-port.ts';
 import { storageForTests } from '../../support/mongodb.ts';
 import {
@@ -360,7 +361,7 @@ describe('identity assertions', () => {
       assert.ok(hall);
       const { id: registeredThrough, number: _, version: __, managedBy: ___, ...template } = hall;
       const agentOf = async (clientId: string) => {
-        const agent = { kind: 'registered', id: randomUUID(), document: 'x' };
+        const agent = { ...createNoun('applications', true).agent, kind: 'registered' };
         const fields = { ...template, id: randomUUID(), clientId, name: clientId, registeredThrough, agent };
         await changes().applications.create(fields as never, AUTHOR);
         const headers = { authorization: basic(clientId, server.secretOf('hall')) };
