@@ -63,7 +63,7 @@ export function addMcpServer(
     },
   };
   acme.applications.push(
-    { ...template, name: 'agents', default: { tables: { orders: { read: true } } } },
+    { ...template, name: 'agents', clientId: 'agents', default: { tables: { orders: { read: true } } } },
     {
       ...template,
       name: KNOWN_AGENT,

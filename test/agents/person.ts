@@ -13,8 +13,11 @@ export interface PersonAtBrowser extends AsyncDisposable {
   readonly allow: Person;
   /** The text of the last consent page. */
   readonly consent: string;
-  /** Ends what the application may do, at the page of the person's applications. @returns the page's text before */
-  end(issuer: string, application: string): Promise<string>;
+  /**
+   * Ends the access of an application at the page that shows what has access.
+   * @param page its address @param application as the page calls it @returns the text of the page before
+   */
+  end(page: string, application: string): Promise<string>;
 }
 
 export async function openPerson(
@@ -30,7 +33,10 @@ export async function openPerson(
     if ((await page.locator('input[name=password]').count()) === 0) return;
     await page.fill('input[name=username]', username);
     await page.fill('input[name=password]', password);
-    await page.click('form[action$="/login"] button');
+    await page
+      .locator('form', { has: page.locator('input[name=password]') })
+      .locator('button')
+      .click();
   }
 
   return {
@@ -45,11 +51,12 @@ export async function openPerson(
       await page.waitForURL((landed) => landed.origin !== url.origin);
       return new URL(page.url());
     },
-    async end(issuer, application) {
-      await page.goto(`${issuer}/account/applications`);
+    async end(address, application) {
+      await page.goto(address);
       await logInIfAsked();
       const before = await shown();
       await page.locator('section', { hasText: application }).locator('button').click();
+      await page.waitForSelector('[role=status]');
       return before;
     },
     [Symbol.asyncDispose]: () => tab[Symbol.asyncDispose](),
