@@ -18,7 +18,6 @@ import type { DirectoryView } from '../directory/directory.ts';
 import { mayUseGrant } from '../directory/registered-applications.ts';
 import { MetadataRejected, NotFound, TokenRejected, TooManyAttempts } from '../errors/domain.ts';
 import { type Application, type Organization, usesSecret } from '../nouns/index.ts';
-import { scopesOf } from '../permissions/table-scopes.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toAgentFields, toAgentName } from './application.ts';
@@ -117,11 +116,12 @@ function isToken(token: string, stored: string | undefined): boolean {
 }
 
 /** @throws MetadataRejected */
-function parseRegistration(json: unknown): { facts: SaidFacts; scope: unknown } {
+function parseRegistration(json: unknown): SaidFacts {
   const metadata = requireObject(json, 'Client metadata');
-  if (metadata.software_statement !== undefined)
+  const { software_statement: statement, scope } = metadata;
+  if (statement !== undefined)
     throw new MetadataRejected(
-      'This server does not accept software statements. Leave software_statement out.',
+      'This server does not accept software statements. Leave out software_statement.',
       {
         error: 'unapproved_software_statement',
       },
@@ -129,27 +129,24 @@ function parseRegistration(json: unknown): { facts: SaidFacts; scope: unknown } 
   const facts = parseFacts(metadata, 'registered');
   if (facts.jwksUri !== undefined)
     throw new MetadataRejected('jwks_uri is not supported for clients that register. Send the keys in jwks.');
-  if (metadata.scope !== undefined && typeof metadata.scope !== 'string')
+  if (scope !== undefined && typeof scope !== 'string')
     throw new MetadataRejected('scope must be a text: scopes with a space between them.');
-  return { facts, scope: metadata.scope };
+  return facts;
 }
 
-/** What it may have of what it says. @throws MetadataRejected */
-function toFields(
-  { facts, scope }: ReturnType<typeof parseRegistration>,
-  template: Application,
-  before?: Application['agent'],
-) {
+/**
+ * What it may have of what it says, and all scopes of the template: clients register with those of their first request and
+ * ask for more later (RFC 7591 section 3.2.1 lets the server replace what was asked).
+ * @throws MetadataRejected
+ */
+function toFields(facts: SaidFacts, template: Application, before?: Application['agent']) {
   const fields = toAgentFields(facts, template, 'registered', before);
-  const asked = new Set(scopesOf(scope));
   const grants = fields.grants.filter(
     (grant) =>
       mayUseGrant(grant, template, fields) && (grant !== 'identity_assertion' || facts.authMethod !== 'none'),
   );
-  if (!grants.includes('authorization_code'))
-    throw new MetadataRejected('Agents may not use the grant authorization_code here.');
-  const scopes = scope === undefined ? fields.scopes : fields.scopes.filter((each) => asked.has(each));
-  return { ...fields, grants, scopes };
+  if (grants.includes('authorization_code')) return { ...fields, grants };
+  throw new MetadataRejected('Agents may not use the grant authorization_code here.');
 }
 
 /** Who registers without a token, as the audit log names them. */
@@ -238,12 +235,7 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
     return { secret, secrets: [toStoredSecret(clientSecrets, secret, { createdAt: now() })] };
   }
 
-  async function create(
-    said: ReturnType<typeof parseRegistration>,
-    template: Application,
-    author: Author,
-  ): Promise<Registered> {
-    const { facts } = said;
+  async function create(facts: SaidFacts, template: Application, author: Author): Promise<Registered> {
     const id = randomUUID();
     const { token, stored } = createToken();
     const { secret, secrets } = secretsFor(facts);
@@ -254,7 +246,7 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
         clientId: randomUUID(),
         name: toAgentName(facts, id),
         secrets,
-        ...toFields(said, template),
+        ...toFields(facts, template),
         agentUnusedSince: now(),
         registrationToken: stored,
       },
@@ -271,14 +263,14 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
       if (request.token !== undefined) limits.requireClientNotBlocked(REGISTERING, address);
       const { template, initial } = await findPlace(view, request);
       await limits.registration(address);
-      const said = parseRegistration(await request.metadata());
-      toFields(said, template);
+      const facts = parseRegistration(await request.metadata());
+      toFields(facts, template);
       await requireRoom(template.organization);
       await limits.registrationAt(template.organization);
-      if (!initial) return create(said, template, strangerOf(request));
+      if (!initial) return create(facts, template, strangerOf(request));
       await initialTokens.use(initial);
       try {
-        return await create(said, template, authorOf(request, { initialToken: initial.id }));
+        return await create(facts, template, authorOf(request, { initialToken: initial.id }));
       } catch (error) {
         await initialTokens.giveBack(initial);
         throw error;
@@ -308,7 +300,7 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
       if (!known || !template) throw closed();
       requireRegistration(known);
       await limits.ownChange(id);
-      const said = parseRegistration(metadata);
+      const facts = parseRegistration(metadata);
       const { client_id: named, client_secret: given } = requireObject(metadata, 'Client metadata');
       if (named !== clientId)
         throw new MetadataRejected(`client_id must be the one of the client, ${clientId}.`);
@@ -323,10 +315,10 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
       return retryOnConflict(async () => {
         const stored = await store.applications.get(id);
         if (!stored) throw new TokenRejected({ description: 'The client was removed.' });
-        const { secret, secrets } = secretsFor(said.facts, stored);
+        const { secret, secrets } = secretsFor(facts, stored);
         const { jwks: _jwks, homepage: _homepage, resource: _resource, ...kept } = stored;
-        const name = toAgentName(said.facts, id);
-        const fields = toFields(said, template.application, stored.agent);
+        const name = toAgentName(facts, id);
+        const fields = toFields(facts, template.application, stored.agent);
         const after = { ...kept, ...fields, name, secrets };
         const replaced = await changes.applications.replace(after, authorOf(origin, { agent: id }));
         return { application: replaced, token, ...defined({ secret }) };
