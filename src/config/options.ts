@@ -325,7 +325,7 @@ export const options = {
     name: 'GRANTABLE_REGISTRATION_LIMIT',
     ...limit('20/1h'),
     meaning:
-      'How many registrations one IP address may send, where a face lets strangers register, before further ones get 429.',
+      'How many registrations one IP address may send, where a face lets strangers register or an organization lets agents register, before further ones get 429.',
   },
   authorizationLimit: {
     name: 'GRANTABLE_AUTHORIZATION_LIMIT',
