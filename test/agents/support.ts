@@ -11,6 +11,7 @@ import {
   RESOURCE,
   startServer,
   type TestServer,
+  type TestServerOptions,
 } from '../support/server.ts';
 
 export const DEFAULT = { isAdmin: false, tables: { orders: { read: true } } };
@@ -32,7 +33,7 @@ export interface AgentServer extends AsyncDisposable {
   agent(path?: string): Agent;
   /** An authorization request, `orders:read` of the first resource if the parameters do not say otherwise. */
   request(
-    agent: Agent,
+    agent: Pick<Agent, 'clientId'>,
     parameters?: Record<string, string | undefined>,
   ): { readonly url: string; readonly pkce: Pkce };
   /** Login and consent. @returns where it ended */
@@ -45,6 +46,7 @@ export interface AgentServer extends AsyncDisposable {
 /** @param change of the fixture, in which the first organization permits all agents over its application `web` */
 export async function startAgentServer(
   change: (fixture: Fixture) => void = () => undefined,
+  { env, ...options }: Pick<TestServerOptions, 'env' | 'log'> = {},
 ): Promise<AgentServer> {
   const publisher = await startPublisher();
   setDefaultCACertificates([...getCACertificates(), publisher.ca]);
@@ -55,7 +57,8 @@ export async function startAgentServer(
     else response.writeHead(404).end();
   };
   const server = await startServer({
-    env: { GRANTABLE_AGENT_HOSTS: publisher.hosts.join(',') },
+    ...options,
+    env: { GRANTABLE_AGENT_HOSTS: publisher.hosts.join(','), ...env },
     fixture(fixture: Fixture) {
       const [acme] = fixture.organizations;
       const web = acme?.applications.find(({ name }: { name: string }) => name === 'web');
