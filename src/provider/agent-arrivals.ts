@@ -14,7 +14,9 @@ export function createAgentArrivals({
     const { view } = await directory.viewFor(ctx.state);
     const { address } = ctx.state;
     await agents.arrive(view, { clientId, resource, address });
-    if (typeof resource !== 'string' && !(await view.findApplication(clientId))) {
+    const known = typeof resource === 'string' ? undefined : await view.findApplication(clientId);
+    // Without the resource its document would not be looked at again.
+    if (typeof resource !== 'string' && (!known || known.application.agent)) {
       throw new UnknownResource({
         description: 'A client with a URL as its client_id must name the resource that it asks for.',
       });

@@ -79,6 +79,27 @@ describe('an agent with a metadata document', () => {
     assert.equal(agent.fetches, 0);
   });
 
+  test('must name the resource at each request, also when it is known', async () => {
+    const agent = acme.agent('/known.json');
+    await acme.tokens(agent);
+    const { url } = acme.request(agent, { resource: undefined });
+    const page = await createBrowser(acme.server.issuer).get(url);
+    assert.match(page.text, /must name the resource/);
+  });
+
+  test('is announced in the metadata while an organization lets agents in', async () => {
+    const path = '/.well-known/oauth-authorization-server';
+    const metadata = async (): Promise<any> => (await fetch(acme.server.issuer + path)).json();
+    assert.equal((await metadata()).client_id_metadata_document_supported, true);
+    const { store, changes } = acme.server.server.foundations;
+    const organization = await store.organizations.findBy('name', 'acme');
+    assert.ok(organization?.agents);
+    const off = { ...organization, agents: { ...organization.agents, policy: 'off' } } as const;
+    const { version } = await changes.organizations.replace(off, { actor: 'test' });
+    assert.equal((await metadata()).client_id_metadata_document_supported, undefined);
+    await changes.organizations.replace({ ...organization, version }, { actor: 'test' });
+  });
+
   test('is not fetched for an organization that lets no agents in', async () => {
     const agent = acme.agent('/closed.json');
     const { url } = acme.request(agent, { resource: OTHER_RESOURCE });
