@@ -5,19 +5,9 @@
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { isApproved } from '../directory/registered-applications.ts';
-import { type Resource, titleOf, type User } from '../nouns/index.ts';
-import { toBit } from '../permissions/actions.ts';
-import { describeLimit, limitedRights } from '../permissions/limit-texts.ts';
-import {
-  ACTIONS,
-  type Action,
-  contains,
-  createPermissions,
-  NOTHING,
-  type Permissions,
-} from '../permissions/permissions.ts';
+import { titleOf, type User } from '../nouns/index.ts';
+import { ACTIONS, contains, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { toStored } from '../permissions/stored.ts';
-import { ALL_TABLES } from '../permissions/table-ids.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
 import type { Interaction } from '../provider/interactions.ts';
 import type { AskedTables } from '../provider/table-consent.ts';
@@ -27,6 +17,7 @@ import { describeAgent, describeRedirect } from './agent-words.ts';
 import type { PageDeps } from './deps.ts';
 import { toDay, toDuration } from './duration.ts';
 import { FORM_TOKEN } from './forms.ts';
+import { describeScope, toAll, toLimited, toRows } from './rights-words.ts';
 
 export interface ConsentRequest {
   readonly interaction: Interaction;
@@ -37,105 +28,10 @@ export interface ConsentRequest {
   readonly agreed: Agreed | undefined;
 }
 
-const SCOPE_TEXTS: ReadonlyMap<string, string> = new Map([
-  ['openid', 'know who you are'],
-  ['profile', 'see your name'],
-  ['email', 'see your email address'],
-  ['offline_access', 'stay logged in while you are away'],
-]);
-
-/** As the resource calls it, if it has a name for people. */
-function toText(scope: string, { scopeTexts = {} }: Partial<Resource>): string {
-  const text = new Map(Object.entries(scopeTexts)).get(scope);
-  return SCOPE_TEXTS.get(scope) ?? text?.displayName ?? `use ${scope}`;
-}
-
 /** Changes with what the page shows: a yes from a page that showed less, or an agent of another name, does not count. */
 export function consentPurpose({ application }: ActiveApplication, tables: AskedTables | undefined): string {
   const agent = application.agent && [application.agent.document, isApproved(application)];
   return `consent ${JSON.stringify([tables && toStored(tables.permissions), agent])}`;
-}
-
-interface TableRow {
-  readonly id: string;
-  readonly name: string;
-  /** One for each of `ACTIONS`. */
-  readonly allowed: readonly boolean[];
-  /** The allowed actions that the person has not agreed to before. */
-  readonly added: readonly string[];
-}
-
-const namesOf = ({ tables }: Resource): ReadonlyMap<string, string> =>
-  new Map(tables.map(({ id, name }) => [id, name]));
-
-/** The tables that it may use without limits. */
-function toRows({ resource, permissions }: AskedTables, before: Permissions): TableRow[] {
-  const names = namesOf(resource);
-  return [...permissions.tables].flatMap(([id, actions]) =>
-    id === ALL_TABLES
-      ? []
-      : {
-          id,
-          name: names.get(id) ?? id,
-          allowed: ACTIONS.map((action) => actions.has(action)),
-          added: ACTIONS.filter((action) => actions.has(action) && !before.allows(id, action)),
-        },
-  );
-}
-
-/** What the application may do with every table, also with future ones. */
-function toAll({ permissions }: AskedTables, before: Permissions): Clause | undefined {
-  const actions = permissions.tables.get(ALL_TABLES);
-  if (!actions) return undefined;
-  return {
-    verbs: toVerbs([...actions]),
-    isNew: [...actions].some((action) => !before.allows(ALL_TABLES, action)),
-  };
-}
-
-const VERBS: { readonly [action in Action]: string } = {
-  create: 'add',
-  read: 'see',
-  update: 'change',
-  delete: 'delete',
-};
-
-function toVerbs(actions: readonly Action[]): string {
-  return new Intl.ListFormat('en').format(actions.map((action) => VERBS[action]));
-}
-
-interface Clause {
-  /** `see and change` */
-  readonly verbs: string;
-  /** The person has not agreed to all of it before. */
-  readonly isNew: boolean;
-}
-
-/** Of one condition, before the page folds them. */
-const MOST_VALUES = 10;
-
-interface LimitedTable extends Clause {
-  readonly id: string;
-  readonly name: string;
-  /** `only those where customer_id is 42; columns id, total`, with the first values of many. */
-  readonly limit: string;
-  /** The same with all values, where they are many. */
-  readonly wholeLimit?: string;
-}
-
-function toLimited({ resource, permissions }: AskedTables, before: Permissions): LimitedTable[] {
-  const names = namesOf(resource);
-  return limitedRights(permissions).map(({ table, actions, limit }) => {
-    const [short, whole] = [describeLimit(limit, MOST_VALUES), describeLimit(limit)];
-    return {
-      id: table,
-      name: names.get(table) ?? table,
-      verbs: toVerbs(actions),
-      limit: short,
-      ...(whole !== short && { wholeLimit: whole }),
-      isNew: !contains(before, createPermissions(actions.map((action) => [table, toBit(action), limit]))),
-    };
-  });
 }
 
 /** The part of the request that the person has not agreed to before; all of a first request. */
@@ -185,8 +81,8 @@ export function showConsent(
     isKnown: news.isNothing && !mustAskAgain,
     /** The person agreed to some of it before: the page marks the rest. */
     marksNews: agreed !== undefined && !news.isNothing,
-    scopes: scopes.map((scope) => toText(scope, tables?.resource ?? {})),
-    newScopes: news.scopes.map((scope) => toText(scope, tables?.resource ?? {})),
+    scopes: scopes.map((scope) => describeScope(scope, tables?.resource ?? {})),
+    newScopes: news.scopes.map((scope) => describeScope(scope, tables?.resource ?? {})),
     resource: tables && { name: tables.resource.name, identifier: tables.resource.identifier },
     everything: tables?.permissions.isAdmin === true,
     everythingIsNew: !news.before.isAdmin,
