@@ -7,12 +7,12 @@ import type { Author } from '../changes/author.ts';
 import type { Revocations } from '../changes/revocations.ts';
 import type { Connections } from '../connections/connections.ts';
 import { eachNoun } from '../directory/collections.ts';
-import { userSubject } from '../directory/subjects.ts';
 import type { Application, Connection, Organization, User } from '../nouns/index.ts';
-import { accountNode, consentNode } from '../registry/nodes.ts';
+import { accountNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import { datasourceOf } from '../rights/database-accounts.ts';
 import type { DirectoryStore, LoginStore } from '../storage/contract.ts';
+import type { Holdings } from '../tokens/holdings.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
 
 export interface RevokeDeps {
@@ -22,6 +22,7 @@ export interface RevokeDeps {
   readonly presentedTokens: Pick<PresentedTokens, 'identify'>;
   readonly connections: Pick<Connections, 'identify' | 'end'>;
   readonly revocations: Revocations;
+  readonly holdings: Pick<Holdings, 'end'>;
   readonly author: Author;
   /** Milliseconds. */
   readonly now: () => number;
@@ -62,19 +63,14 @@ export async function revokeUser(user: User, deps: RevokeDeps): Promise<string> 
   return `all tokens and logins of user ${user.username}`;
 }
 
-/**
- * Ends what the user let the application do: the consent, and all tokens and logins that came from it. They are asked
- * again at the next login.
- */
+/** Ends all that the application holds of the user: the consent, and all tokens and logins. They are asked again at the next login. */
 export async function revokeConsent(
   user: User,
-  { id, organization, clientId, name }: Application,
-  deps: Pick<RevokeDeps, 'revocations' | 'author'>,
+  application: Application,
+  { holdings, author }: Pick<RevokeDeps, 'holdings' | 'author'>,
 ): Promise<string> {
-  const subject = userSubject(user);
-  const whom = { subject, organization, clientId };
-  await deps.revocations.revokeOlder(consentNode(subject, id), 'consent.revoked', whom, deps.author);
-  return `the consent of user ${user.username} to application ${name}, and all tokens that came from it`;
+  await holdings.end(user, application, author);
+  return `all that application ${application.name} holds of user ${user.username}`;
 }
 
 /**

@@ -96,7 +96,7 @@ export const revoke: Command = {
     '               token, datasource:...',
     '  APPLICATION  organization/application, a client id, or a UUID',
     '',
-    'With --consent, Grantable revokes what the user allowed that application in the browser, and asks again.',
+    'With --consent, Grantable ends all that the application holds of the user, and asks again at the next login.',
     'Users can log in again and applications get new tokens; to keep them out, disable them with apply.',
   ],
   async run(args, io) {

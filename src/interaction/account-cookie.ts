@@ -10,14 +10,12 @@ function cookieName(issuer: string): string {
   return issuer.startsWith('https:') ? '__Host-account' : 'account';
 }
 
-function findBinding(ctx: Context, issuer: string): string | undefined {
+/** @returns what the browser holds, if we signed it */
+export function findBinding(ctx: Context, issuer: string): string | undefined {
   return ctx.cookies.get(cookieName(issuer), { signed: true });
 }
 
-/** @returns what the browser holds, for the token of a form */
-export function bindBrowser(ctx: Context, { issuer }: Pick<PageDeps, 'issuer'>): string {
-  // The one that is there: a page in another tab must stay good.
-  const binding = findBinding(ctx, issuer) ?? randomBytes(16).toString('base64url');
+function bind(ctx: Context, issuer: string, binding: string): string {
   ctx.cookies.set(cookieName(issuer), binding, {
     httpOnly: true,
     sameSite: 'lax',
@@ -28,6 +26,19 @@ export function bindBrowser(ctx: Context, { issuer }: Pick<PageDeps, 'issuer'>):
     maxAge: COOKIE_MINUTES * 60_000,
   });
   return binding;
+}
+
+const newBinding = (): string => randomBytes(16).toString('base64url');
+
+/** @returns what the browser holds, for the token of a form */
+export function bindBrowser(ctx: Context, { issuer }: Pick<PageDeps, 'issuer'>): string {
+  // The one that is there: a page in another tab must stay good.
+  return bind(ctx, issuer, findBinding(ctx, issuer) ?? newBinding());
+}
+
+/** The same with another value, for a login: another person may have planted the one before. */
+export function bindBrowserAnew(ctx: Context, { issuer }: Pick<PageDeps, 'issuer'>): string {
+  return bind(ctx, issuer, newBinding());
 }
 
 /** @throws Refusal 403 */

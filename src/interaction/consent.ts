@@ -26,6 +26,8 @@ export interface ConsentRequest {
   readonly tables: AskedTables | undefined;
   /** Agreed to before; undefined: nothing. */
   readonly agreed: Agreed | undefined;
+  /** The page where the person can end what is agreed to. */
+  readonly endsAt: string;
 }
 
 /** Changes with what the page shows: a yes from a page that showed less, or an agent of another name, does not count. */
@@ -64,7 +66,7 @@ function toLogin(scopes: readonly string[], lifetimes: LoginLifetimes, now: numb
 export function showConsent(
   ctx: Context,
   { views, forms, lifetimes, now }: PageDeps,
-  { interaction, client, user, tables, agreed }: ConsentRequest,
+  { interaction, client, user, tables, agreed, endsAt }: ConsentRequest,
 ): void {
   const { uid, params } = interaction;
   const scopes = scopesOf(params.scope);
@@ -94,6 +96,7 @@ export function showConsent(
     login: client.application.grants.includes('refresh_token')
       ? toLogin(scopes, lifetimes, now())
       : undefined,
+    endsAt,
     action: `/interaction/${uid}/consent`,
     cancel: `/interaction/${uid}/abort`,
     tokenName: FORM_TOKEN,

@@ -7,10 +7,12 @@ import type { Directory } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import type { Views } from '../http/views.ts';
 import type { Interactions } from '../provider/interactions.ts';
-import type { AuditLog } from '../storage/contract.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { ArtifactStore, AuditLog } from '../storage/contract.ts';
 import type { Refusals } from '../storage/refusals.ts';
 import type { SecretRing } from '../storage/vault.ts';
 import type { LoginLifetimes } from '../tokens/expiry.ts';
+import type { Holdings } from '../tokens/holdings.ts';
 import type { Forms } from './forms.ts';
 
 export interface InteractionDeps {
@@ -19,6 +21,9 @@ export interface InteractionDeps {
   readonly directory: Directory;
   readonly agents: Pick<Agents, 'find' | 'establish'>;
   readonly users: Pick<Users, 'findBySubject'>;
+  readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert'>;
+  readonly registry: Pick<Registry, 'isAlive'>;
+  readonly holdings: Holdings;
   readonly authenticateUser: AuthenticateUser;
   readonly passwordChange: PasswordChange;
   readonly passwordLinks: Pick<PasswordLinks, 'find' | 'redeem'>;

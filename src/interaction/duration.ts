@@ -28,3 +28,9 @@ export function toMinutes(seconds: number): string {
 export function toDay(at: number): string {
   return new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeZone: 'UTC' }).format(at);
 }
+
+/** @param at milliseconds @returns such as `29 December 2026 at 17:05 UTC` */
+export function toMoment(at: number): string {
+  const format = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
+  return `${format.format(at)} UTC`;
+}

@@ -1,6 +1,6 @@
 /**
- * Pages for people: login, consent, logout, changing the password or setting it by a link, making the first
- * administrator. They work without JavaScript. What a page decides it reports to the engine, which decides the next step from what it stored; no step calls another. Proofs belong to
+ * Pages for people: login, consent, what applications may do, logout, changing the password or setting it by a link,
+ * making the first administrator. They work without JavaScript. What a page decides it reports to the engine, which decides the next step from what it stored; no step calls another. Proofs belong to
  * `accounts`, looks to `views`. Routes: `/interaction/*`, `/account/*`, POST of `/oauth/authorize` and
  * `/oauth/logout`.
  */
@@ -14,6 +14,14 @@ import { Refusal } from '../http/refusal.ts';
 import type { User } from '../nouns/index.ts';
 import type { Interaction } from '../provider/interactions.ts';
 import { showPasswordPage, submitPasswordPage } from './account.ts';
+import {
+  APPLICATIONS_PATH,
+  applicationsPageOf,
+  END_PATH,
+  showApplications,
+  submitEnd,
+  submitLoginForApplications,
+} from './applications.ts';
 import { consentPurpose, showConsent } from './consent.ts';
 import type { InteractionDeps, PageDeps } from './deps.ts';
 import {
@@ -34,6 +42,7 @@ export const REQUIRED_VIEWS = [
   'consent',
   'password',
   'new-password',
+  'applications',
   'logout',
   'logged-out',
   'first-administrator',
@@ -120,11 +129,12 @@ export function createInteractionRoutes(
     if (interaction.prompt.name === 'login') return showLogin(ctx, pages, interaction, client);
     requirePrompt(interaction, 'consent');
     const user = await findPerson(interaction);
-    const [tables, agreed] = await Promise.all([
+    const [tables, agreed, endsAt] = await Promise.all([
       interactions.findTables(interaction),
       user && interactions.findAgreed({ user, client }),
+      applicationsPageOf(client, deps),
     ]);
-    showConsent(ctx, pages, { interaction, client, user, tables, agreed });
+    showConsent(ctx, pages, { interaction, client, user, tables, agreed, endsAt });
   });
   router.post('/interaction/:uid/login', async (ctx) => {
     const { interaction, client } = await requireInteraction(ctx);
@@ -159,6 +169,13 @@ export function createInteractionRoutes(
   });
   router.get('/account/password', (ctx) => showPasswordPage(ctx, pages));
   router.post('/account/password', (ctx) => submitPasswordPage(ctx, pages));
+  router.get(APPLICATIONS_PATH, (ctx) => showApplications(ctx, pages));
+  router.post(APPLICATIONS_PATH, (ctx) => submitLoginForApplications(ctx, pages));
+  router.post(END_PATH, (ctx) => submitEnd(ctx, pages));
+  router.get(END_PATH, (ctx) => {
+    ctx.status = 303;
+    ctx.redirect(APPLICATIONS_PATH);
+  });
   router.get(NEW_PASSWORD_PATH, (ctx) => showNewPassword(ctx, pages));
   router.post(NEW_PASSWORD_PATH, (ctx) => submitNewPassword(ctx, pages));
   router.get(FIRST_ADMINISTRATOR_PATH, (ctx) => showFirstAdministrator(ctx, pages));

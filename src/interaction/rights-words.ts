@@ -10,6 +10,7 @@ import {
   type Action,
   contains,
   createPermissions,
+  NOTHING,
   type Permissions,
 } from '../permissions/permissions.ts';
 import { ALL_TABLES } from '../permissions/table-ids.ts';
@@ -116,4 +117,36 @@ export function toLimited({ resource, permissions }: TableRights, before: Permis
       isNew: !contains(before, createPermissions(actions.map((action) => [table, toBit(action), limit]))),
     };
   });
+}
+
+/** Tables that the same may be done with. */
+interface TablesAlike {
+  readonly verbs: string;
+  readonly names: readonly string[];
+}
+
+export interface RightsWords {
+  readonly resource: string;
+  /** Everything, with all tables. */
+  readonly everything: boolean;
+  /** What may be done with every table, also with future ones. */
+  readonly all: string | undefined;
+  readonly tables: readonly TablesAlike[];
+  readonly limited: readonly LimitedTable[];
+}
+
+/** As few sentences as say it, for a list of many rights. */
+export function toWords(rights: TableRights): RightsWords {
+  const alike = new Map<string, string[]>();
+  for (const { name, allowed } of toRows(rights, NOTHING)) {
+    const verbs = toVerbs(ACTIONS.filter((_, index) => allowed[index]));
+    alike.set(verbs, [...(alike.get(verbs) ?? []), name]);
+  }
+  return {
+    resource: rights.resource.name,
+    everything: rights.permissions.isAdmin,
+    all: toAll(rights, NOTHING)?.verbs,
+    tables: [...alike].map(([verbs, names]) => ({ verbs, names })),
+    limited: toLimited(rights, NOTHING),
+  };
 }

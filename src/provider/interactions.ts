@@ -12,7 +12,19 @@ export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 /** What a page decided. */
 export type Decision = InteractionResults;
 
+/** Who is logged in with a browser. */
+export interface BrowserSession {
+  /** The person's subject. */
+  readonly subject: string;
+  /** Milliseconds, a whole second: when they proved who they are. */
+  readonly loggedInAt: number;
+  /** Client ids of the applications that they used since. */
+  readonly clientIds: readonly string[];
+}
+
 export interface Interactions {
+  /** Undefined if no person is logged in with this browser. Whether the login was ended since is not asked. */
+  findSession(ctx: Context): Promise<BrowserSession | undefined>;
   /** The one whose cookie this browser has; undefined if it has none, or it has expired. */
   find(ctx: Context): Promise<Interaction | undefined>;
   /** 303 to where the engine goes on, so that what was posted here is never posted to the client (AZ-14). */
@@ -57,6 +69,11 @@ export function createInteractions({
   }
 
   return {
+    async findSession(ctx) {
+      const { accountId, loginTs, authorizations = {} } = await provider().Session.get(ctx);
+      if (accountId === undefined || loginTs === undefined) return undefined;
+      return { subject: accountId, loggedInAt: loginTs * 1000, clientIds: Object.keys(authorizations) };
+    },
     findAgreed: (parties) => consents.find(parties),
     async findTables({ params, session }) {
       const accountId = session?.accountId;

@@ -62,7 +62,7 @@ export function accountNode(subject: string): string {
 }
 
 /**
- * The node above everything that an application has by a person's consent, from any browser.
+ * The node above everything that an application has of a person: by consent in any browser, by a password or by an exchange.
  * @param application its id
  */
 export function consentNode(subject: string, application: string): string {

@@ -59,6 +59,7 @@ import type { Storage } from '../storage/contract.ts';
 import { createRefusals } from '../storage/refusals.ts';
 import { openVault } from '../storage/vault.ts';
 import { LONGEST_LOGIN, LONGEST_TOKEN } from '../tokens/expiry.ts';
+import { createHoldings } from '../tokens/holdings.ts';
 import { createPresentedTokens } from '../tokens/identify.ts';
 import { createRememberedConsents } from '../tokens/remembered-consents.ts';
 import { createEvents, withEvents } from '../webhooks/events.ts';
@@ -229,17 +230,20 @@ function createRegistryParts(known: Known) {
   const refreshTokens = createRefreshTokens(() => refreshKeys.all().map(({ key }) => key));
   const refreshJwts = createRefreshJwts({ issuer, keys: known.refreshJwtKeys, now });
   const jwtVerifier = createJwtVerifier({ issuer, signingKeys, directory, now });
+  const revocations = createRevocations({ ...known, registry });
+  const consents = createRememberedConsents({ ...known, registry });
   return {
     longestLifetime,
     lifetimes: { login: config.ttl.login, userinfoToken: config.ttl.accessToken, session: SESSION_LIFETIME },
     currentRights,
     marks,
     registry,
-    revocations: createRevocations({ ...known, registry }),
+    revocations,
     refreshTokens,
     refreshJwts,
     presentedTokens: createPresentedTokens({ ...known, registry, refreshTokens, refreshJwts, jwtVerifier }),
-    consents: createRememberedConsents({ ...known, registry }),
+    consents,
+    holdings: createHoldings({ ...known, consents, revocations }),
   };
 }
 

@@ -11,7 +11,7 @@ import type { Resource, User } from '../nouns/index.ts';
 import { accessTokenAlgs } from '../nouns/signing-algs.ts';
 import { toStoredAccess } from '../permissions/device-access.ts';
 import { claimsSize, fitsIntoHeader } from '../permissions/token-claims.ts';
-import { agentNode, earlierTokensNode, registrantNode } from '../registry/nodes.ts';
+import { agentNode, consentNode, earlierTokensNode, registrantNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Registry } from '../registry/registry.ts';
 import { scopeMember } from '../registry/scope.ts';
@@ -97,6 +97,7 @@ function rowFor(
   if (application.agent) ancestors.add(agentNode(application.agent.id));
   const holder = proof.user ?? proof.account?.holder;
   if (holder) ancestors.add(holder.id);
+  if (proof.user) ancestors.add(consentNode(proof.subject, application.id));
   if (application.owner !== undefined) {
     const isItself = proof.subject === applicationSubject(application);
     ancestors.add(isItself ? application.owner : registrantNode(application.owner));

@@ -35,9 +35,18 @@ export interface ConsentParties {
   readonly client: ActiveApplication;
 }
 
+/** A consent that has not been revoked. */
+export interface StandingConsent extends Agreement {
+  readonly client: ActiveApplication;
+  /** Milliseconds: the first time. */
+  readonly givenAt: number;
+}
+
 export interface RememberedConsents {
   /** All that has not been revoked; undefined if that is nothing. */
   find(parties: ConsentParties): Promise<Agreed | undefined>;
+  /** Those of a person, to whichever application. */
+  list(user: User): Promise<readonly StandingConsent[]>;
   /** Adds to what was agreed to before. */
   add(parties: ConsentParties, agreement: Agreement): Promise<void>;
   /** @param application its id */
@@ -130,6 +139,25 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
           ),
         ),
       };
+    },
+    async list(user) {
+      const view = await directory.view();
+      const all = await read(userSubject(user));
+      const found = await Promise.all(
+        all.map(async (consent): Promise<StandingConsent | undefined> => {
+          const client = await view.findApplicationById(consent.application);
+          if (!client || !(await stands({ user, client }, consent))) return undefined;
+          const { resource: of, scopes, givenAt } = consent;
+          if (!of) return { client, givenAt, openid: scopes };
+          return {
+            client,
+            givenAt,
+            openid: [],
+            resource: { of, scopes, permissions: fromStored(consent.permissions) },
+          };
+        }),
+      );
+      return found.filter((consent) => consent !== undefined);
     },
     async add(parties, { openid, resource }) {
       const subject = userSubject(parties.user);

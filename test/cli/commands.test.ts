@@ -235,7 +235,7 @@ test('users, applications and tokens that are not there are said not to be', asy
   const consent = await terminal.run(['revoke', '--user', 'acme/shop/ann', '--consent', 'acme/shop']);
   assert.deepEqual(
     [consent.code, consent.out],
-    [0, 'Revoked the consent of user ann to application shop, and all tokens that came from it.\n'],
+    [0, 'Revoked all that application shop holds of user ann.\n'],
   );
   const { code, out } = await terminal.run(['revoke', '--user', 'acme/shop/ann']);
   assert.deepEqual({ code, out }, { code: 0, out: 'Revoked all tokens and logins of user ann.\n' });

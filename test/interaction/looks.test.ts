@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { addAgent } from '../support/agents.ts';
+import { createBrowser } from '../support/browser.ts';
 import { chromiumMissing, startChromium } from '../support/chromium.ts';
 import { PASSWORD, RESOURCE, startServer, type TestServer } from '../support/server.ts';
 import { createFlow, type Flow } from './flow.ts';
@@ -149,6 +150,36 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
     }
     const clipped = await page.evaluate(`getComputedStyle(document.querySelector('dd')).overflowY`);
     assert.equal(clipped, 'clip');
+  });
+
+  test('the page of what has access works without JavaScript, and takes a double click', async () => {
+    const host = `https://${'other.'.repeat(40)}example`;
+    const clientId = `${host}/agent.json`;
+    await addAgent(server, { clientId, name: 'W'.repeat(100), redirectUris: [`${host}/cb`] });
+    const parameters = { client_id: clientId, redirect_uri: `${host}/cb`, resource: RESOURCE };
+    await flow.authorize(createBrowser(server.issuer), flow.request(parameters).url, { username: 'lena' });
+    const context = await browser.newContext({ bypassCSP: true, javaScriptEnabled: false });
+    const page = await context.newPage();
+    await page.goto(`${server.issuer}/account/applications?application=web`);
+    await page.fill('#username', 'lena');
+    await page.fill('#password', PASSWORD);
+    await page.click('button');
+    await page.waitForSelector('section');
+    assert.equal(await page.locator('section img').count(), 0);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      for (const width of SIZES) {
+        await page.setViewportSize({ width, height: 700 });
+        const faults = await findFaults(page);
+        assert.deepEqual(faults, { beyondPage: false, beyondCard: 0, torn: [] }, `${width} px`);
+      }
+    }
+    await page.dblclick('section button');
+    await page.waitForSelector('[role=status]');
+    assert.equal(await page.locator('section').count(), 0);
+    await page.reload();
+    assert.equal(await page.locator('section').count(), 0);
+    await context.close();
   });
 
   test('after a wrong password the cursor is in its field, which says what is wrong', async () => {

@@ -139,10 +139,10 @@ export function createAuthorizationCodeGrant({
       const scopes = openid.scope.split(' ');
       const ancestors = [
         grantNode(openid.grantId),
-        consentNode(userSubject(user), application.id),
         ...(lastsWithSession(scopes) ? [logoutNode(openid.grantId)] : []),
       ];
-      const above = [...ancestors, user.id, application.id, organization.id];
+      const consent = consentNode(userSubject(user), application.id);
+      const above = [...ancestors, consent, user.id, application.id, organization.id];
       if (!(await registry.isAlive(above, (code.iat ?? 0) * 1000))) {
         throw new ProofRejected({ reason: 'the login behind the code has ended' });
       }

@@ -1,0 +1,80 @@
+/**
+ * Who a browser belongs to, for pages below `/account` that show and change what is theirs: the person who logged in at an
+ * application with it, or at the page itself. Only a recent login counts: another person may sit in front of the browser
+ * later.
+ */
+import { hash } from 'node:crypto';
+import type { Context } from 'koa';
+import type { ActiveApplication } from '../directory/directory.ts';
+import { userSubject } from '../directory/subjects.ts';
+import type { User } from '../nouns/index.ts';
+import type { BrowserSession } from '../provider/interactions.ts';
+import { bindBrowserAnew, findBinding } from './account-cookie.ts';
+import type { PageDeps } from './deps.ts';
+import type { ProvedUser } from './proof.ts';
+
+/** Who logged in, and when. */
+type Login = Pick<BrowserSession, 'subject' | 'loggedInAt'>;
+
+const MODEL = 'AccountLogin';
+const RECENT_MS = 30 * 60_000;
+
+const keyOf = (binding: string): Buffer =>
+  hash('sha256', `account login ${binding}`, 'buffer').subarray(0, 16);
+
+/** A login at the page itself. @returns what the browser holds after it, for the token of a form */
+export async function rememberLogin(
+  ctx: Context,
+  deps: PageDeps,
+  { user, provedAt }: ProvedUser,
+): Promise<string> {
+  const binding = bindBrowserAnew(ctx, deps);
+  await deps.artifacts.upsert(MODEL, keyOf(binding), {
+    payload: { subject: userSubject(user), loggedInAt: provedAt },
+    expiresAt: provedAt + RECENT_MS,
+  });
+  return binding;
+}
+
+async function findOwnLogin(ctx: Context, { artifacts, issuer, now }: PageDeps): Promise<Login | undefined> {
+  const binding = findBinding(ctx, issuer);
+  const row = binding && (await artifacts.find(MODEL, keyOf(binding), now()));
+  if (!row) return undefined;
+  return { subject: String(row.payload.subject), loggedInAt: Number(row.payload.loggedInAt) };
+}
+
+/** The person, if they may still log in and nothing ended the login since. */
+async function findUser(
+  { subject, loggedInAt }: Login,
+  { users, registry }: PageDeps,
+): Promise<User | undefined> {
+  const user = await users.findBySubject(subject);
+  if (!user) return undefined;
+  const [, ofRealm] = user.realm.split(':');
+  const above = [user.id, user.organization, ofRealm].filter((node) => node !== undefined);
+  return (await registry.isAlive(above, loggedInAt)) ? user : undefined;
+}
+
+export interface Visitor {
+  /** Undefined: they have to log in. */
+  readonly user: User | undefined;
+  /** The login in this browser, recent or not. */
+  readonly session: BrowserSession | undefined;
+}
+
+/** @param client the application whose people the page is for; absent: those of any */
+export async function findVisitor(
+  ctx: Context,
+  deps: PageDeps,
+  client: ActiveApplication | undefined,
+): Promise<Visitor> {
+  const [own, session] = await Promise.all([findOwnLogin(ctx, deps), deps.interactions.findSession(ctx)]);
+  // The latest, so that one of two people who shared a browser does not meet the other.
+  const [login] = [own, session]
+    .filter((each) => each !== undefined)
+    .filter(({ loggedInAt }) => loggedInAt > deps.now() - RECENT_MS)
+    .sort((one, other) => other.loggedInAt - one.loggedInAt);
+  const user = login && (await findUser(login, deps));
+  const isTheirs = !client || user?.realm === client.application.realm;
+  return { user: isTheirs ? user : undefined, session };
+}
