@@ -6,6 +6,7 @@ import { createPublicKey, sign, verify } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { findAgentWarnings } from '../apply/agent-settings.ts';
 import { generatedSecretsPath } from '../apply/generated-secrets.ts';
 import { findInsecureSettings } from '../apply/insecure-settings.ts';
 import { findBrokenReferences } from '../changes/references.ts';
@@ -125,7 +126,10 @@ export async function examineStore({
     ...(await examineSigningKeys(storage, signingKeys)),
     await examineClock(storage, now()),
     ...(await examineDirectory(storage)),
-    ...(await findInsecureSettings(storage.directory)).map((sentence) => warning(`The ${sentence}.`)),
+    ...[
+      ...(await findInsecureSettings(storage.directory)),
+      ...(await findAgentWarnings(storage.directory)),
+    ].map((sentence) => warning(`The ${sentence}.`)),
     ...warnOfSome(await findExpiringSecrets(storage.directory, now())),
     ...warnOfSome(await findOddRights(storage.directory)),
     ...warnOfSome(await findTableDrift({ store: storage.directory, datasources })),

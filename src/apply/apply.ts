@@ -30,6 +30,7 @@ import { planConnection } from './plan/connections.ts';
 import { planDatasource } from './plan/datasources.ts';
 import { planOrganizationClient } from './plan/organization-client.ts';
 import {
+  checkAgents,
   checkDefaultRole,
   checkOrganizations,
   findFirstResource,
@@ -167,6 +168,7 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
       await planApplication(plan, organization, application, planning);
     }
     await planOrganizationClient(plan, organization, entry, planning);
+    await checkAgents(plan, organization);
     await addPeople(entry.users ?? [], (user) => planUser(plan, organization, user, planning));
     for (const connection of entry.connections ?? []) {
       await planConnection(plan, organization, connection, planning);

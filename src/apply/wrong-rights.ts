@@ -71,6 +71,7 @@ function inApplication(application: ApplyApplication, path: Path, nameable: Name
     ...own.flatMap((identifier) => [
       ...inReference(identifier, [...path, 'resource'], nameable),
       ...inPermissions(identifier, permissions, [...path, 'permissions'], nameable),
+      ...inPermissions(identifier, application.default, [...path, 'default'], nameable),
     ]),
     ...others.flatMap(([identifier, ceiling]) => [
       ...inReference(identifier, [...path, 'resources', identifier], nameable),

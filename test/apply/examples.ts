@@ -84,20 +84,21 @@ export const file = {
           name: 'shop',
           clientId: 'shop',
           clientSecret: SECRET,
-          grants: ['password'],
+          grants: ['password', 'authorization_code'],
           redirectUris: ['https://shop.acme.example/callback'],
           resource: API,
           permissions: rights,
           resources: { [OTHER]: rights },
-          default: rights,
         },
         {
           name: 'job',
           clientId: 'job',
           authMethod: 'private_key_jwt',
           jwks: { keys: [key] },
+          grants: ['authorization_code'],
           resource: API,
           permissions: { isAdmin: true },
+          default: rights,
         },
       ],
       users: [
@@ -241,6 +242,9 @@ function permissionsAt(path: string, shownAs: string, at = path): Record<string,
     [`${path}.tables.*.delete`]: { change: set('delete', true), shownAs },
   };
 }
+
+const ofSecond = (examples: Record<string, Example>): Record<string, Example> =>
+  Object.fromEntries(Object.entries(examples).map(([field, example]) => [field, { ...example, of: 1 }]));
 
 const people = `userTables.main.people(email, password)`;
 const staff = `userTables.main.staff(email, password)`;
@@ -468,7 +472,7 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
       authMethod: { to: 'client_secret_post' },
       'jwks.keys': { to: [createKey()], of: 1, shownAs: 'jwks' },
       assertionAudience: { to: 'endpoint', of: 1 },
-      grants: { to: ['password', 'refresh_token'] },
+      grants: { to: ['password', 'authorization_code', 'refresh_token'] },
       scopes: { to: ['openid'] },
       redirectUris: { to: ['https://shop.acme.example/elsewhere'] },
       postLogoutRedirectUris: { to: ['https://shop.acme.example/'] },
@@ -490,7 +494,8 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
       mayExchange: { to: ['job'] },
       ...permissionsAt('permissions', `permissions for ${API}`),
       ...permissionsAt('resources.*', `permissions for ${OTHER}`),
-      ...permissionsAt('default', 'default'),
+      // Within its own permissions, which are all.
+      ...ofSecond(permissionsAt('default', 'default')),
     },
   },
   user: {

@@ -17,6 +17,11 @@ export interface AgentOptions {
   readonly facts?: Partial<Application>;
 }
 
+/** What has a store, whether or not it answers requests. */
+interface Stored {
+  readonly server: { readonly foundations: Pick<TestServer['server']['foundations'], 'changes' | 'storage'> };
+}
+
 const DAY = 86_400_000;
 
 function factsOf({ clientId, name = 'Claude', redirectUris = [REDIRECT_URI], facts = {} }: AgentOptions) {
@@ -47,7 +52,7 @@ export async function publishDocument(server: TestServer, options: AgentOptions)
 }
 
 /** A public one, which may do what `through` may, and has its people. */
-export async function addAgent(server: TestServer, options: AgentOptions): Promise<Application> {
+export async function addAgent(server: Stored, options: AgentOptions): Promise<Application> {
   const { clientId, through = 'web', name = 'Claude', redirectUris = [REDIRECT_URI], facts } = options;
   const { changes, storage } = server.server.foundations;
   const template = (await storage.directory.applications.findBy('clientId', through))!;

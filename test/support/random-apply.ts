@@ -332,6 +332,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
     const others = some(resources).filter((each) => each !== own);
     const scopes = [...others, ...(own ? [own] : [])].flatMap((each) => (each.scopes ?? []) as string[]);
     const forAll = ['password', 'refresh_token', 'authorization_code', 'database_user'];
+    const permissions = maybe(() => permissionsFor(own ?? {}, 'ceiling'));
     return entry(schemas.application, {
       name,
       authMethod,
@@ -345,9 +346,9 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
       redirectUris: times(1 + below(2), () => `https://${unique('page')}.example/callback`),
       pkce: isPublic ? undefined : maybe(() => pick(['required', 'optional'])),
       resource: own?.identifier,
-      permissions: maybe(() => permissionsFor(own ?? {}, 'ceiling')),
+      permissions,
       resources: Object.fromEntries(others.map((each) => [each.identifier, permissionsFor(each, 'ceiling')])),
-      default: own && maybe(() => permissionsFor(own, 'ceiling')),
+      default: own && permissions && maybe(() => permissions),
       introspects: isPublic ? undefined : maybe(() => some(identifiers)),
       mayExchange: maybe(() => some(applicationNames)),
     });
@@ -431,6 +432,14 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
   });
 
   const agentsSchema = schemas.organization.properties?.agents ?? {};
+  const forAgents = applications.flatMap(({ name, grants }: any) =>
+    grants?.includes('authorization_code') ? [name as string] : [],
+  );
+  const agentsThrough = (application: string) => ({
+    ...entry(agentsSchema, {}),
+    hosts: [`${unique('agent')}.example`],
+    application,
+  });
   const faceSchemas = schemas.organization.properties?.faces?.properties ?? {};
   const faces = Object.fromEntries(
     some(Object.entries(faceSchemas)).map(([name, schema]) => [
@@ -457,7 +466,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
             jwksUri: `https://${unique('idp')}.example/keys?v=1`,
           })),
         ),
-        agents: maybe(() => ({ ...entry(agentsSchema, {}), application: pick(applicationNames) })),
+        agents: forAgents.length === 0 ? undefined : maybe(() => agentsThrough(pick(forAgents))),
         resources,
         roles,
         applications,

@@ -12,6 +12,7 @@ import {
   type Application,
   type AuthMethod,
   type Ceiling,
+  catalogueOf,
   MOST_SECRETS,
   type Organization,
 } from '../../nouns/index.ts';
@@ -19,7 +20,9 @@ import { OPENID_SCOPES } from '../../nouns/openid-scopes.ts';
 import { needsPkce } from '../../nouns/redirect-uris.ts';
 import { algsBefore, ID_TOKEN_ALG } from '../../nouns/signing-algs.ts';
 import { NOTHING_STORED } from '../../nouns/values.ts';
-import { toStored } from '../../permissions/stored.ts';
+import { expandGroups } from '../../permissions/catalogue.ts';
+import { contains, type Permissions } from '../../permissions/permissions.ts';
+import { fromStored, toStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
 import { findInsecureSetting } from '../insecure-settings.ts';
 import { nameOf } from '../problems.ts';
@@ -79,6 +82,29 @@ export async function planApplication(
   const madeUp = before || entry.clientId !== undefined ? undefined : ['clientId'];
   const application = plan.add('applications', name, before, wanted, defined({ generated, madeUp }));
   checkAsWhole(plan, name, application, entry);
+  await checkDefault(plan, name, application);
+}
+
+/** What agents get that name no rights: some of what the application itself has for its resource. */
+async function checkDefault(plan: Plan, name: string, application: Application): Promise<void> {
+  const { default: stored, resource: identifier, ceilings } = application;
+  if (!stored) return;
+  if (identifier === undefined) {
+    plan.problems.push(`${name} has a default and no resource: the default is for that`);
+    return;
+  }
+  const wanted = fromStored(stored);
+  await checkRights(plan, `${name}: default`, identifier, { permissions: wanted });
+  const ceiling = fromStored(
+    ceilings.find(({ resource }) => resource === identifier)?.permissions ?? NOTHING_STORED,
+  );
+  const resource = await plan.lookup.resources.findBy('identifier', identifier);
+  const catalogue = resource && catalogueOf(resource);
+  const expand = (permissions: Permissions): Permissions =>
+    catalogue ? expandGroups(permissions, catalogue) : permissions;
+  if (!contains(expand(ceiling), expand(wanted))) {
+    plan.problems.push(`${name} has a default with more than its permissions for ${identifier} allow`);
+  }
 }
 
 function findEarlierAlgs(

@@ -14,6 +14,7 @@ import { PRESETS } from '../../nouns/presets.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
+import { findAgentFindings } from '../agent-settings.ts';
 import { tellMisfits } from '../misfits.ts';
 import { nameOf } from '../problems.ts';
 import { findResourceProblems } from '../resource-problems.ts';
@@ -66,6 +67,16 @@ async function planAgents(
     `organization ${name}: agents are for the application ${agents.application}, which is not there`,
   );
   return undefined;
+}
+
+/** To be called when the applications that a request or a file speaks of are planned. */
+export async function checkAgents(plan: Plan, { id }: Pick<Organization, 'id'>): Promise<void> {
+  const organization = await plan.lookup.organizations.get(id);
+  if (!organization?.agents) return;
+  const through = await plan.lookup.applications.get(organization.agents.application);
+  const { problems, notes } = findAgentFindings(organization, through);
+  plan.problems.push(...problems.map((end) => `organization ${organization.name} ${end}`));
+  plan.notes.push(...notes.map((end) => `organization ${organization.name} ${end}`));
 }
 
 export async function planOrganization(

@@ -8,6 +8,7 @@ import { findOwnOfAgent, planApplication } from '../../../apply/plan/application
 import { planConnection } from '../../../apply/plan/connections.ts';
 import { planDatasource } from '../../../apply/plan/datasources.ts';
 import {
+  checkAgents,
   checkDefaultRole,
   checkOrganizations,
   findFirstResource,
@@ -188,6 +189,7 @@ const planners: { readonly [C in ObjectCollection]: PlanOne } = {
   organizations: async (plan, _organization, entry, planning) => {
     await planOrganization(plan, entry, planning);
     await checkOrganizations(plan, planning.store);
+    for (const { after } of plan.steps) await checkAgents(plan, after);
   },
   resources: planResource,
   roles: async (plan, organization, entry, planning) => {
@@ -195,7 +197,11 @@ const planners: { readonly [C in ObjectCollection]: PlanOne } = {
     await planRole(plan, organization, entry, first?.identifier);
     await checkDefaultRole(plan, organization, planning.store);
   },
-  applications: planApplication,
+  applications: async (plan, organization, entry, planning) => {
+    await planApplication(plan, organization, entry, planning);
+    const isForAgents = plan.steps.some(({ after }) => after.id === organization.agents?.application);
+    if (isForAgents) await checkAgents(plan, organization);
+  },
   users: async (plan, organization, entry, planning) => {
     const add = await (organization.id === MANAGEMENT.id
       ? planAdministrator(plan, entry, planning)
