@@ -73,7 +73,7 @@ async function toRow(
   const approval = agentApproval && { ...agentApproval, at: toMoment(agentApproval.at) };
   return {
     ...rowOf(object, organization),
-    ...of,
+    ...(of && { kind: of.kind, document: of.document }),
     ...defined({ publisher: publisherOf(application), approval, unusedSince: toMomentIf(agentUnusedSince) }),
     createdAt: toMoment(createdAt),
     approved: isApproved(application),
