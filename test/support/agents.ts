@@ -19,7 +19,12 @@ export interface AgentOptions {
 
 /** What has a store, whether or not it answers requests. */
 interface Stored {
-  readonly server: { readonly foundations: Pick<TestServer['server']['foundations'], 'changes' | 'storage'> };
+  readonly server: {
+    readonly foundations: Pick<
+      TestServer['server']['foundations'],
+      'changes' | 'storage' | 'artifacts' | 'now'
+    >;
+  };
 }
 
 const DAY = 86_400_000;
@@ -42,7 +47,7 @@ function factsOf({ clientId, name = 'Claude', redirectUris = [REDIRECT_URI], fac
 export const documentOf = (name: string): string => hashOfFacts(factsOf({ clientId: '', name }));
 
 /** What its document says from here on, as if it had been fetched. @returns its hash */
-export async function publishDocument(server: TestServer, options: AgentOptions): Promise<string> {
+export async function publishDocument(server: Stored, options: AgentOptions): Promise<string> {
   const { artifacts, now } = server.server.foundations;
   const facts = factsOf(options);
   const expiresAt = now() + 3_600_000;
