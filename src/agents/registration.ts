@@ -204,7 +204,10 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
     if (count >= MOST_AGENTS) throw full();
   }
 
-  /** Those who register at once have all been let in: the last of them are taken back. */
+  /**
+   * Those who register at once have all been let in: the last of them are taken back. In a store that writes an agent after
+   * one with a higher number, a few more may stay.
+   */
   async function requireNotTooMany(made: Application, author: Author): Promise<void> {
     const listed = among(made.organization);
     const { count } = await store.applications.count({ listed }, MOST_AGENTS + 1);
