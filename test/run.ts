@@ -26,6 +26,7 @@ const ALL = ['test/**/*.test.ts'];
 const OVER_MONGODB = [
   'test/admin/api/*.test.ts',
   'test/admin/explain-*.test.ts',
+  'test/agents/*.test.ts',
   'test/faces/*.test.ts',
   'test/tokens/**/*.test.ts',
   'test/webhooks/*.test.ts',
@@ -39,7 +40,7 @@ const OVER_MONGODB = [
 ];
 /** The files of such a folder run in one process: to read all sources takes longer than most of their tests. */
 const TOGETHER =
-  /^test\/(accounts|admin|apply|changes|config|directory|faces|http|interaction|keys|mail|nouns|permissions|provider|security|tokens)\//;
+  /^test\/(accounts|admin|agents|apply|changes|config|directory|faces|http|interaction|keys|mail|nouns|permissions|provider|security|tokens)\//;
 const BROWSER = 'support/chromium';
 /** A browser takes long, as do full counts. */
 const ALONE = [BROWSER, ...(process.env.GRANTABLE_TEST_LONG ? ['GRANTABLE_TEST_LONG'] : [])];

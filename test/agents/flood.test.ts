@@ -6,7 +6,10 @@ import { createLogger } from '../../src/http/log.ts';
 import { createBrowser } from '../support/browser.ts';
 import { type AgentServer, startAgentServer } from './support.ts';
 
-const IDS = 1_000;
+const { GRANTABLE_TEST_LONG, GRANTABLE_TEST_STORAGE } = process.env;
+const IDS = GRANTABLE_TEST_LONG ? 10_000 : 1_000;
+/** The rows of the store are counted in its file. */
+const skip = GRANTABLE_TEST_STORAGE === 'mongodb';
 
 describe('a flood of URLs as client ids', () => {
   let acme: AgentServer;
@@ -33,7 +36,7 @@ describe('a flood of URLs as client ids', () => {
     return Object.fromEntries(counts);
   }
 
-  test('DO-09 leaves the store with counts only, and 30 fetches were made', async () => {
+  test('DO-09 leaves the store with counts only, and 30 fetches were made', { skip }, async () => {
     const { publisher } = acme;
     const before = countRows();
     lines.length = 0;
