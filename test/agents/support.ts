@@ -2,7 +2,7 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { codeOf, createFlow, isConsentPage, isLoginPage } from '../interaction/flow.ts';
 import { answerJson, type Publisher, startPublisher } from '../outgoing/publisher.ts';
-import type { Browser, Pkce } from '../support/browser.ts';
+import type { Browser, Page, Pkce } from '../support/browser.ts';
 import { authorizeUrl, createBrowser, createPkce } from '../support/browser.ts';
 import {
   type Answer,
@@ -36,6 +36,8 @@ export interface AgentServer extends AsyncDisposable {
     agent: Pick<Agent, 'clientId'>,
     parameters?: Record<string, string | undefined>,
   ): { readonly url: string; readonly pkce: Pkce };
+  /** @returns the page after it */
+  logIn(browser: Browser, page: Page): Promise<Page>;
   /** Login and consent. @returns where it ended */
   authorize(browser: Browser, url: string): Promise<URL>;
   redeem(agent: Agent, code: string, pkce: Pkce, form?: Record<string, string>): Promise<Answer>;
@@ -103,9 +105,10 @@ export async function startAgentServer(
       };
       return { url: authorizeUrl(server.issuer, pkce, asked), pkce };
     },
+    logIn: (browser, page) => flow.logIn(browser, page, { password: PASSWORD }),
     async authorize(browser, url) {
       let page = await browser.get(url);
-      if (isLoginPage(page)) page = await flow.logIn(browser, page, { password: PASSWORD });
+      if (isLoginPage(page)) page = await all.logIn(browser, page);
       if (isConsentPage(page)) page = await browser.submit(page, '/consent');
       return new URL(page.url);
     },
