@@ -41,6 +41,8 @@ export interface Agents {
     request: AgentRequest & { readonly document: string },
     author: Author,
   ): Promise<void>;
+  /** Of one that registered, which a person lets in at this moment. @param application with its id */
+  keep(application: Pick<Application, 'id'>): Promise<void>;
 }
 
 export interface AgentsDeps {
@@ -112,6 +114,11 @@ export function createAgents({ store, changes, documents }: AgentsDeps): Agents 
     return isClientIdUrl(clientId) && known?.application.agent ? undefined : known;
   }
 
+  /** One that a person lets in at this moment is not taken away as unused. */
+  async function keepUsed({ agentUnusedSince, ...used }: Application): Promise<void> {
+    if (agentUnusedSince !== undefined) await store.applications.replace(used);
+  }
+
   return {
     async arrive(view, { address, ...request }) {
       if (await findKnown(view, request)) return;
@@ -137,7 +144,7 @@ export function createAgents({ store, changes, documents }: AgentsDeps): Agents 
         const place = await findPlace(view, request);
         const facts = place && (await documents.find(request.clientId));
         const { stored, template } = place ?? {};
-        if (!facts && stored?.agent?.document === document) return;
+        if (!facts && stored?.agent?.document === document) return keepUsed(stored);
         if (!facts || !template || hashOfFacts(facts) !== document) throw changedMeanwhile();
         const { clientId } = facts;
         const said = { clientId, secrets: [], ...toAgentFields(facts, template, 'document', stored?.agent) };
@@ -149,6 +156,12 @@ export function createAgents({ store, changes, documents }: AgentsDeps): Agents 
         }
         const after: Application = { ...keptOf(stored), ...said };
         if (!isDeepStrictEqual(stored, after)) await changes.applications.replace(after, author);
+      }),
+
+    keep: ({ id }) =>
+      retryOnConflict(async () => {
+        const stored = await store.applications.get(id);
+        if (stored) await keepUsed(stored);
       }),
   };
 }

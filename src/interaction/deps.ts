@@ -19,7 +19,7 @@ export interface InteractionDeps {
   readonly issuer: string;
   readonly interactions: Interactions;
   readonly directory: Directory;
-  readonly agents: Pick<Agents, 'find' | 'establish'>;
+  readonly agents: Pick<Agents, 'find' | 'establish' | 'keep'>;
   readonly users: Pick<Users, 'findBySubject'>;
   readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert'>;
   readonly registry: Pick<Registry, 'isAlive'>;

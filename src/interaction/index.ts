@@ -102,7 +102,10 @@ export function createInteractionRoutes(
     client: ActiveApplication,
   ): Promise<ActiveApplication> {
     const { agent } = client.application;
-    if (agent?.kind !== 'document') return client;
+    if (agent?.kind !== 'document') {
+      if (agent) await agents.keep(client.application);
+      return client;
+    }
     const request = requestOf(interaction);
     const author = authorOf(ctx.state, { client: client.application.clientId });
     await agents.establish(await directory.view(), { ...request, document: agent.document }, author);

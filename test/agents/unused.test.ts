@@ -150,6 +150,20 @@ test('a person who lets an agent in as it goes keeps it, and processes share the
   assert.equal(await current(agent), undefined);
 });
 
+test('an agent that registered stays from the moment in which a person lets it in', async (t) => {
+  const { server, look, pass, current, now, foundations } = await start(t);
+  const born = { agentUnusedSince: now(), createdAt: now() };
+  const agent = await addAgent(server, { clientId: 'dcr-1', facts: born });
+  pass(DAY - 1_000);
+  await foundations.agents.keep(agent);
+  assert.equal((await current(agent))?.agentUnusedSince, undefined);
+  pass(2_000);
+  await look();
+  pass(2 * DAY);
+  await look();
+  assert.ok(await current(agent));
+});
+
 test('a round looks at a bounded number of agents, and the next goes on there', async (t) => {
   const { server, foundations, current } = await start(t);
   const agents: Application[] = [];
