@@ -142,7 +142,7 @@ export function earlierTokensNode(login: string): string {
 /** Describes what hangs below a node; takes the name of its owner. */
 const descriptions: Readonly<Record<string, (owner: string, visitor?: string) => string>> = {
   account: () => 'database account',
-  consent: () => 'consent',
+  consent: () => 'what the application holds of the person',
   grant: () => 'consent in one browser session',
   logout: () => 'browser session until its logout',
   credentials: (owner) => `what was made with ${owner} alone`,

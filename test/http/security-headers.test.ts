@@ -78,7 +78,13 @@ test('WB-05 answers of logins and logouts have no form-action and no opener poli
     assert.equal(headers.get('cross-origin-opener-policy'), null, path);
     assert.equal(headers.get('x-frame-options'), 'DENY', path);
   }
-  for (const path of ['/account/password?application=web', '/interactions', '/oauth/authorized', '/']) {
+  for (const path of [
+    '/account/password?application=web',
+    '/account/applications?application=web',
+    '/interactions',
+    '/oauth/authorized',
+    '/',
+  ]) {
     const { headers } = await fetch(server.issuer + path);
     assert.equal(headers.get('content-security-policy'), POLICY, path);
     assert.equal(headers.get('cross-origin-opener-policy'), 'same-origin', path);

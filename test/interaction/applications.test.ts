@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { createNodeId } from '../../src/registry/secrets.ts';
 import { createVerifier } from '../../src/resource-server/index.ts';
+import { MOST_LOOKED_AT_OF_PERSON } from '../../src/tokens/holdings.ts';
 import { addAgent, approveAgent } from '../support/agents.ts';
 import { type Browser, createBrowser, type Page } from '../support/browser.ts';
 import {
@@ -41,6 +43,7 @@ const PEOPLE = [
   'lea',
   'max',
   'ned',
+  'nia',
 ];
 
 /** What the page says, by the name of the application. */
@@ -283,7 +286,7 @@ describe(PATH, () => {
     assert.equal(await isActive(web.json.access_token), true);
   });
 
-  test('fields of the form that were changed end nothing', async () => {
+  test('WB-03 fields of the form that were changed end nothing', async () => {
     const mine = await tokensOf('eva');
     await tokensOf('eva', { client_id: APPROVED }, mine.browser);
     const theirs = await tokensOf('flo');
@@ -385,17 +388,32 @@ describe(PATH, () => {
   test('a disabled person and one whose logins were ended see nothing', async () => {
     const { changes, users, directory, revocations } = server.server.foundations;
     const { application } = (await (await directory.view()).findApplication('web'))!;
-    for (const username of ['max', 'ned']) {
+    for (const username of ['nia', 'ned']) {
       const { browser } = await tokensOf(username);
       const own = await logInHere(username);
       const user = (await users.findByLogin(application.realm, username))!;
-      if (username === 'max') await changes.users.replace({ ...user, enabled: false }, { actor: 'test' });
+      if (username === 'nia') await changes.users.replace({ ...user, enabled: false }, { actor: 'test' });
       else await revocations.revokeAllOf(user, { actor: 'test' });
       for (const each of [browser, own.browser]) {
         const page = await each.get(`${server.issuer}${PATH}?application=web`);
         assert.match(page.text, /<h1>Log in to see what has access<\/h1>/);
       }
     }
+  });
+
+  test('a list of very many tokens ends at the newest, and says so', async () => {
+    const { json, browser } = await tokensOf('max', { client_id: 'web' });
+    const { registry, storage, presentedTokens } = server.server.foundations;
+    const row = (await presentedTokens.findAccessToken(json.access_token))!;
+    const { items } = await storage.tokens.page({ by: 'user', id: row.user!, now: 0, limit: 10 });
+    assert.equal(items.length, 1);
+    const ids = Array.from({ length: MOST_LOOKED_AT_OF_PERSON }, createNodeId);
+    await Promise.all(ids.map((id) => registry.record(id, { ...row, id })));
+    const page = await listOf(browser);
+    assert.deepEqual(Object.keys(sectionsOf(page)), ['web']);
+    assert.match(page.text, /An application that got its last one long ago may be missing here/);
+    await end(browser, page, 'web');
+    for (const id of ids.slice(0, 3)) assert.equal(await registry.find('jwt', id), undefined);
   });
 
   test('the consent page says where it can be ended', async () => {
