@@ -6,10 +6,12 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import type { Browser } from 'playwright-core';
+import { AccessError, createVerifier, type Verifier } from '../../src/resource-server/index.ts';
 import { answerJson, type Publisher, startPublisher } from '../outgoing/publisher.ts';
 import { chromiumMissing, type Site, startChromium, startSite } from '../support/chromium.ts';
 import { freePort } from '../support/free-port.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import { until } from '../support/until.ts';
 import { addMcpServer, KNOWN_AGENT, MIA, mcpAddress, startExampleServer } from './example-server.ts';
 import { type Agent, clientMetadata, createAgent, type Exchange, NAME } from './official-client.ts';
 import { openPerson, type PersonAtBrowser } from './person.ts';
@@ -64,6 +66,16 @@ describe('an agent with the official client of MCP', { skip: chromiumMissing() }
     return address;
   }
 
+  const verifierOf = (mode: 'local' | 'introspection'): Verifier =>
+    createVerifier({
+      issuer: server.issuer,
+      resource: url,
+      clientId: 'shop-api',
+      clientSecret: server.secretOf('shop-api'),
+      mode,
+      ...(mode === 'introspection' && { maxStaleness: 0 }),
+    });
+
   const WAYS = ['that an operator registered', 'with a metadata document', 'that registers itself'];
   const [KNOWN, PUBLISHES, REGISTERS] = WAYS;
   for (const way of WAYS) {
@@ -77,7 +89,8 @@ describe('an agent with the official client of MCP', { skip: chromiumMissing() }
           redirectUri,
           ...(way === KNOWN && { registered: { client_id: KNOWN_AGENT, issuer: server.issuer } }),
           ...(way === PUBLISHES && {
-            document: publish('/agent.json', clientMetadata(redirectUri)),
+            // Without the port, which an agent on a device chooses at each login (RFC 8252 section 7.3).
+            document: publish('/agent.json', clientMetadata('http://127.0.0.1/callback')),
           }),
         });
         person = await openPerson(chromium, MIA);
@@ -148,12 +161,40 @@ describe('an agent with the official client of MCP', { skip: chromiumMissing() }
         assert.ok(Array.isArray(resultOf(await agent.call('list_orders'))));
       });
 
-      test('it refreshes its tokens, and the refresh token that it used is spent', async () => {
+      test('it refreshes its tokens, keeps its rights and gets another refresh token', async () => {
         const before = agent.tokens();
         await agent.refresh();
         assert.notEqual(agent.tokens()?.access_token, before?.access_token);
         assert.notEqual(agent.tokens()?.refresh_token, before?.refresh_token);
         assert.equal(resultOf(await agent.call('change_amount', { id: 1, amount: 7 })), 'changed');
+      });
+
+      test('it is refused everywhere after the person ended its access', async (t) => {
+        const token = agent.tokens()?.access_token ?? '';
+        const verifiers = [verifierOf('local'), verifierOf('introspection')];
+        t.after(() => verifiers.map((verifier) => verifier.close()));
+        const refusedBy = (verifier: Verifier) =>
+          verifier.verify(token).then(
+            () => false,
+            (error: unknown) => error instanceof AccessError && error.code === 'invalid_token',
+          );
+        for (const verifier of verifiers) {
+          await until('it is accepted', () => verifier.verify(token).catch(() => undefined));
+        }
+        const listed = await person.end(`${server.issuer}/account/applications?application=agents`, NAME);
+        assert.match(listed, /Orders/);
+        const headers = { authorization: `Bearer ${token}` };
+        await Promise.all([
+          ...verifiers.map((verifier) => until('it is refused', () => refusedBy(verifier))),
+          until('the MCP server refuses it', async () => (await fetch(url, { headers })).status === 401),
+        ]);
+        const from = agent.exchanges.length;
+        await assert.rejects(agent.call('list_orders'));
+        assert.deepEqual(seen(agent.exchanges.slice(from, from + 2)), [
+          'POST /mcp 401',
+          'POST /oauth/token 400',
+        ]);
+        assert.equal(agent.tokens(), undefined);
       });
     });
   }
