@@ -7,11 +7,13 @@ import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
 import { exportLines } from '../../src/admin/export.ts';
 import { BadExport, importRecords } from '../../src/admin/import.ts';
 import { collectionOf } from '../../src/directory/collections.ts';
+import { uniqueClientId } from '../../src/nouns/application.ts';
 import { COLLECTIONS } from '../../src/nouns/index.ts';
 import { Conflict, type Storage } from '../../src/storage/contract.ts';
 import { StoreNotEmpty } from '../../src/storage/dump.ts';
 import { openVault } from '../../src/storage/vault.ts';
 import { createNoun } from '../nouns/whole-nouns.ts';
+import { addAgent, approveAgent } from '../support/agents.ts';
 import { type Administration, fileOf, openAdministration } from './fixture.ts';
 import { acme, logIn, mint } from './tokens.ts';
 
@@ -136,6 +138,20 @@ test('an import restores the exported store with its living tokens', async (t) =
   assert.ok(await other.artifacts.findByUid('Session', Buffer.alloc(16, 2), now()));
   const moved = await openVault({ keys: other.keys, masterKey: config.masterKey, now });
   assert.deepEqual(moved.open(vault.seal('secret', 'test'), 'test').toString(), 'secret');
+});
+
+test('an imported agent is found as it was, in its organization', async (t) => {
+  const administration = await openFull(t);
+  const { storage, now } = administration;
+  const clientId = 'https://agent.example/client.json';
+  const server = { server: { foundations: administration } };
+  const agent = await approveAgent(server, await addAgent(server, { clientId, through: 'shop-client' }));
+  const other = await openEmpty(t);
+  await other.dump.import(importRecords(each(await exported(storage, now()))));
+  const { applications } = other.directory;
+  assert.deepEqual(await applications.findBy('clientId', uniqueClientId(agent)), agent);
+  const listed = { key: 'agentOf', value: agent.organization } as const;
+  assert.deepEqual((await applications.page({ listed, limit: 5 })).items, [agent]);
 });
 
 test('an export of an earlier version keeps the device rights of users', async (t) => {

@@ -85,7 +85,7 @@ export async function addAgent(server: Stored, options: AgentOptions): Promise<A
 }
 
 /** As an operator does, of what it says of itself at this moment. */
-export async function approveAgent(server: TestServer, agent: Application): Promise<Application> {
+export async function approveAgent(server: Stored, agent: Application): Promise<Application> {
   const { changes, now } = server.server.foundations;
   const { document = '' } = agent.agent ?? {};
   return changes.applications.replace(
