@@ -108,10 +108,13 @@ export function createAgents({ store, changes, documents }: AgentsDeps): Agents 
     return isPermitted ? { organization, template, stored } : undefined;
   }
 
-  /** One that an operator made, whatever its `client_id` looks like. */
+  /** One that an operator of the organization made, whatever its `client_id` looks like. */
   async function findKnown(view: DirectoryView, { clientId, resource }: AgentRequest) {
     const known = await view.findApplication(clientId, resource);
-    return isClientIdUrl(clientId) && known?.application.agent ? undefined : known;
+    if (!known || !isClientIdUrl(clientId)) return known;
+    const of = typeof resource === 'string' ? (await view.findResource(resource))?.organization : undefined;
+    const isOfAnother = of !== undefined && of !== known.organization.id;
+    return known.application.agent || isOfAnother ? undefined : known;
   }
 
   /** One that a person lets in at this moment is not taken away as unused. */

@@ -164,6 +164,8 @@ function createView(
     const value = (await Promise.all(found.map((agent) => findActive(agent)))).filter(
       (each) => each !== undefined,
     );
+    // Strangers name URLs, and must not fill the memory.
+    if (value.length === 0) return undefined;
     return { value: value.map((each) => each.value), from: [all('applications'), all('organizations')] };
   }) as Finder<readonly ActiveApplication[]>;
   const resourceSpelled = remember('enabled resource by identifier', async (identifier) => {
@@ -228,13 +230,18 @@ function createView(
     ),
     isListedOrigin: async (origin) => (await origins(origin)) !== undefined,
     async findApplication(clientId, resource) {
-      const own = await byClientId(clientId);
-      if (own || !clientId.startsWith('https:')) return own;
+      const found = await byClientId(clientId);
+      // The key of an agent is more than its id, and must not be good as another id of it.
+      const own = found?.application.clientId === clientId ? found : undefined;
+      if (!clientId.startsWith('https:')) return own;
       if (typeof resource === 'string') {
         const organization = (await resourceSpelled(resource))?.organization;
-        if (organization === undefined) return undefined;
-        return byClientId(uniqueClientId({ clientId, organization, agent: { kind: 'document' } }));
+        if (organization === undefined || own?.organization.id === organization) return own;
+        // What another organization calls its own application does not keep the agent out here.
+        const key = uniqueClientId({ clientId, organization, agent: { kind: 'document' } });
+        return (await byClientId(key)) ?? own;
       }
+      if (own) return own;
       const [one, other] = (await agents(clientId)) ?? [];
       return other ? undefined : one;
     },

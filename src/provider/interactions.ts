@@ -105,7 +105,7 @@ export function createInteractions({
       for (const [resource, scopes] of Object.entries(missing.missingResourceScopes ?? {})) {
         grant.addResourceScope(resource, scopes.join(' '));
       }
-      if (tables) agree(grant, tables.resource.identifier, tables.permissions);
+      if (tables) agree(grant, tables.resource.identifier, tables.permissions, parties.client.application);
       await consents.add(parties, toAgreement(params, tables));
       return grant.save();
     },

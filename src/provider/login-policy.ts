@@ -1,5 +1,5 @@
 /** When a person must log in again or be asked again, beyond the engine's own reasons. */
-import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
+import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Directory } from '../directory/directory.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import { isOnDevice } from '../nouns/redirect-uris.ts';
@@ -80,6 +80,14 @@ function askForEachLoginOfAgents(policy: interactionPolicy.DefaultPolicy): void 
   );
 }
 
+/** The engine looks at it when a login begins. A client may lose it before the login ends. */
+function requireRedirectUri(policy: interactionPolicy.DefaultPolicy): void {
+  addCheck(policy, 'login', ['redirect_uri', 'never due'], ({ oidc: { client, params } }) => {
+    if (client?.redirectUriAllowed(String(params?.redirect_uri))) return false;
+    throw new errors.InvalidRedirectUri();
+  });
+}
+
 /**
  * A browser session belongs to a realm and dies with what ended its account's logins. The engine keeps one account
  * per session and never asks whether a client may serve it; at `prompt=none` these checks end in `login_required`.
@@ -98,6 +106,7 @@ export function createLoginPolicy({
   leaveOutForPerson: (ctx: KoaContextWithOIDC) => Promise<void>;
 }): interactionPolicy.DefaultPolicy {
   const policy = base();
+  requireRedirectUri(policy);
   addLeavingOut(policy, leaveOutForPerson);
   addTableConsent(policy, findAskedTables);
   askForEachLoginOnDevices(policy);

@@ -31,6 +31,8 @@ export interface Agreed {
 interface AgreedTables extends StoredPermissions {
   readonly type: typeof TABLE_ACCESS;
   readonly locations: readonly [resource: string];
+  /** `agent.id` of the agent that the person saw. */
+  readonly agent?: string;
 }
 
 function agreements({ rar }: Consent): readonly AgreedTables[] {
@@ -49,11 +51,28 @@ export function addAgreed(before: Permissions, permissions: Permissions): Permis
   return both.isCut ? permissions : both;
 }
 
-/** Adds to what was agreed to before. The caller saves the consent. */
-export function agree(consent: Consent, resource: string, permissions: Permissions): void {
+/** Whether it was given to an agent as it describes itself, where the application is one. */
+export function isOfAgent(consent: Consent, resource: string | undefined, { agent }: Application): boolean {
+  return (
+    !agent ||
+    agreements(consent).some(({ locations, agent: seen }) => locations[0] === resource && seen === agent.id)
+  );
+}
+
+/**
+ * Adds to what was agreed to before. The caller saves the consent.
+ * @param application that the page showed
+ */
+export function agree(
+  consent: Consent,
+  resource: string,
+  permissions: Permissions,
+  { agent }: Pick<Application, 'agent'> = {},
+): void {
   const agreed: AgreedTables = {
     type: TABLE_ACCESS,
     locations: [resource],
+    ...(agent && { agent: agent.id }),
     ...toStored(addAgreed(findAgreed(consent, resource), permissions)),
   };
   const others = agreements(consent).filter(({ locations }) => locations[0] !== resource);

@@ -13,7 +13,7 @@ import { fromStored } from '../../permissions/stored.ts';
 import { consentNode, grantNode, logoutNode } from '../../registry/nodes.ts';
 import { defined } from '../../storage/defined.ts';
 import type { OpenIdFacts } from '../../storage/rows.ts';
-import { type Consent, findAgreed, isOlder } from '../consent.ts';
+import { type Consent, findAgreed, isOfAgent, isOlder } from '../consent.ts';
 import type { StoredCode } from '../engine-handle.ts';
 import { browserLoginTtl, lastsWithSession } from '../expiry.ts';
 import type { Grant, GrantRequest } from '../grant.ts';
@@ -130,12 +130,18 @@ export function createAuthorizationCodeGrant({
         throw new ProofRejected({ reason: 'the consent is gone' });
       }
       const user = code.accountId ? await users.findBySubject(code.accountId) : undefined;
-      if (!user || user.realm !== request.client.application.realm) {
-        throw new ProofRejected({ reason: 'the user is gone, disabled or of another realm' });
-      }
+      if (!user) throw new ProofRejected({ reason: 'the user is gone or disabled' });
+      // Two organizations may know an agent by one client id.
+      if (user.realm !== request.client.application.realm)
+        return burn(code, 'the code is of a user of another realm', request);
       const { application, organization } = request.client;
       if (isOlder(grant, application))
         throw new ProofRejected({ reason: 'consent to an earlier application' });
+      const resource = typeof code.resource === 'string' ? code.resource : undefined;
+      if (!isOfAgent(grant, resource, application))
+        throw new ProofRejected({
+          reason: 'the agent has described itself in another way since the consent',
+        });
       const scopes = openid.scope.split(' ');
       const ancestors = [
         grantNode(openid.grantId),
@@ -146,7 +152,6 @@ export function createAuthorizationCodeGrant({
       if (!(await registry.isAlive(above, (code.iat ?? 0) * 1000))) {
         throw new ProofRejected({ reason: 'the login behind the code has ended' });
       }
-      const resource = typeof code.resource === 'string' ? code.resource : undefined;
       return defined({
         subject: userSubject(user),
         user,
