@@ -1,5 +1,6 @@
 /** An agent: the official client of MCP, which remembers only what it learned in this test. */
 import {
+  type AddClientAuthentication,
   auth,
   type CallToolResult,
   Client,
@@ -20,6 +21,10 @@ export interface AgentOptions {
   readonly document?: string;
   /** What an operator registered for it. */
   readonly registered?: StoredOAuthClientInformation;
+  /** How it proves itself at the token endpoint; a public client unless said otherwise. */
+  readonly authenticate?: AddClientAuthentication;
+  /** Instead of the network. */
+  readonly reach?: typeof fetch;
 }
 
 /** A request of the agent and its answer. */
@@ -62,14 +67,16 @@ class Memory implements OAuthClientProvider {
   readonly authorizations: URL[] = [];
   readonly redirectUrl: string;
   readonly clientMetadataUrl?: string;
+  readonly addClientAuthentication?: AddClientAuthentication;
   client: StoredOAuthClientInformation | undefined;
   stored: StoredOAuthTokens | undefined;
   #verifier = '';
   #discovery: OAuthDiscoveryState | undefined;
 
-  constructor({ redirectUri, document, registered }: AgentOptions) {
+  constructor({ redirectUri, document, registered, authenticate }: AgentOptions) {
     this.redirectUrl = redirectUri;
     if (document !== undefined) this.clientMetadataUrl = document;
+    if (authenticate) this.addClientAuthentication = authenticate;
     this.client = registered;
   }
 
@@ -106,8 +113,9 @@ class Memory implements OAuthClientProvider {
 export function createAgent(options: AgentOptions): Agent {
   const memory = new Memory(options);
   const exchanges: Exchange[] = [];
+  const { reach = fetch } = options;
   const observed: typeof fetch = async (input, init) => {
-    const answer = await fetch(input, init);
+    const answer = await reach(input, init);
     exchanges.push({
       method: init?.method ?? 'GET',
       url: String(input),
