@@ -9,31 +9,12 @@ import {
   StreamableHTTPClientTransport,
 } from '@modelcontextprotocol/client';
 import { exportJWK, exportPKCS8, generateKeyPair } from 'jose';
-import { createVerifier } from '../../src/resource-server/index.ts';
-import { protectTools } from '../resource-server/mcp-api.ts';
 import { createBrowser } from '../support/browser.ts';
-import { REDIRECT_URI, RESOURCE, startServer, type TestServer } from '../support/server.ts';
+import { REDIRECT_URI, RESOURCE, startServer } from '../support/server.ts';
 import { createIssuer, trustIssuers } from '../tokens/grants/assertions.ts';
 import { createAgent } from './official-client.ts';
+import { openShop } from './shop.ts';
 import { startAgentServer } from './support.ts';
-
-/** An MCP server in this process, at the address of the first resource; everything else is asked over HTTP. */
-function openShop(server: TestServer): Disposable & { readonly reach: typeof fetch } {
-  const verifier = createVerifier({
-    issuer: server.issuer,
-    resource: RESOURCE,
-    clientId: 'shop-api',
-    clientSecret: server.secretOf('shop-api'),
-    mode: 'introspection',
-  });
-  const { protection, createServer } = protectTools(verifier);
-  const shop = protection.handler(createServer);
-  return {
-    reach: (input, init) =>
-      String(input).startsWith(RESOURCE) ? shop.fetch(new Request(input, init)) : fetch(input, init),
-    [Symbol.dispose]: () => verifier.close(),
-  };
-}
 
 test('an agent proves the key of its document when it redeems and refreshes', async () => {
   await using acme = await startAgentServer();
