@@ -19,7 +19,6 @@ const NOT_LIVE = [
   '/oauth/device_authorization',
   '/oauth/par',
   '/oauth/request',
-  '/oauth/register',
   '/oauth/reg',
   '/oauth/backchannel',
   '/oauth/ciba',
@@ -171,6 +170,8 @@ describe('where tokens and documents hold', () => {
         assert.equal((await fetch(server.issuer + path, { method })).status, 404, `${method} ${path}`);
       }
     }
+    // Off until an organization lets agents register.
+    assert.equal((await fetch(`${server.issuer}/oauth/register`, { method: 'POST' })).status, 404);
   });
 
   test('HD-04 a grant that no application may use is not advertised, and is refused', async () => {
