@@ -32,7 +32,7 @@ export interface AskContext extends RequestView {
   readonly onRefused: (refused: RefusedAsk) => void;
 }
 
-/** Within the request the face's client can be found, and no application of another organization. */
+/** Within the request the face's client can be found, and neither an application of another organization nor an agent. */
 function viewOf(
   view: DirectoryView,
   { client, organization }: Tenant,
@@ -44,7 +44,7 @@ function viewOf(
     async findApplication(id) {
       if (id === clientId) return client;
       const other = await view.findApplication(id);
-      const isOwn = other?.organization.id === organization.id;
+      const isOwn = other?.organization.id === organization.id && !other.application.agent;
       return isOwn && mayAuthenticate(other.application) ? other : undefined;
     },
   };

@@ -16,11 +16,14 @@ import { findScopes, parseScopes, pickScopes, within } from './scopes.ts';
 /** Without one to send people to, as the original says it. */
 const NOWHERE = '#';
 
-/** An application of the people of this face, with a secret to redeem a code with. */
+/**
+ * An application of the people of this face, with a secret to redeem a code with. Not an agent: the page of this face does
+ * not say that nothing vouches for it.
+ */
 async function findApplication({ view, organization, client }: FaceRequest, clientId: string, users: Users) {
   const active = await view.findApplication(clientId);
   const application = active?.organization.id === organization.id ? active.application : undefined;
-  if (!application || !usesSecret(application.authMethod)) return undefined;
+  if (!application || application.agent || !usesSecret(application.authMethod)) return undefined;
   if (!(await findRegistrant(application, users))) return undefined;
   return application.realm === client.application.realm ? application : undefined;
 }
