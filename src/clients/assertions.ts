@@ -36,7 +36,7 @@ export interface AssertionContext {
 }
 
 function findTypeProblem({ typ }: Header): string | undefined {
-  if (typ === undefined || TYPES.includes(String(typ).toLowerCase())) return undefined;
+  if (typ === undefined || (typeof typ === 'string' && TYPES.includes(typ.toLowerCase()))) return undefined;
   return `typ is ${show(typ)}: leave it out, or use client-authentication+jwt`;
 }
 

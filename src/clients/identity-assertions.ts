@@ -108,7 +108,9 @@ function findBindingProblem({ cnf }: JWTPayload): string | undefined {
 }
 
 function findTypeProblem({ typ }: Header): string | undefined {
-  return String(typ).toLowerCase() === TYPE ? undefined : `typ is ${show(typ)}: it must be ${TYPE}`;
+  return typeof typ === 'string' && typ.toLowerCase() === TYPE
+    ? undefined
+    : `typ is ${show(typ)}: it must be ${TYPE}`;
 }
 
 /** @returns the problem, for the log; undefined if it is valid for the client, apart from its signature */
@@ -126,7 +128,8 @@ function findProblem(
     (clientId === client.application.clientId
       ? undefined
       : `client_id is ${show(clientId)}: it must be the client that authenticated`) ??
-    (isText(sub) ? undefined : 'sub must be a text') ??
+    // Stores write every unpaired surrogate as one character, and two subjects would be one.
+    (isText(sub) && sub.isWellFormed() ? undefined : 'sub must be a text in Unicode') ??
     findJtiProblem(jti) ??
     findTimeProblem(claims, Math.floor(now() / 1000), MAX_LIFE) ??
     findLifeProblem(claims) ??

@@ -86,6 +86,7 @@ describe('client assertions', () => {
         exportJWK(stranger).then(({ d: _, ...jwk }) => assertion({}, { jwk, kid: undefined }, stranger)),
       ],
       ['another type', assertion({}, { typ: 'at+jwt' })],
+      ['a list as type', assertion({}, { typ: ['JWT'] })],
       ['the key of a stranger', assertion({}, {}, stranger)],
     ];
     for (const [what, value] of wrong) {

@@ -56,6 +56,8 @@ export function trustIssuers({ organizations: [acme, other] }: any): void {
     },
     { username: 'rita', application: 'desk', roles: ['reader'], identities: at(IDP, 'U2') },
     { username: 'dan', application: 'desk', roles: ['clerk'], enabled: false, identities: at(IDP, 'U3') },
+    // The character that half a character becomes.
+    { username: 'ufo', application: 'desk', identities: at(IDP, 'V\ufffd') },
     { username: 'hal', roles: ['clerk'], identities: [...at(IDP, 'U1'), ...at(IDP, 'U9')] },
   );
   other.users.push({ username: 'olaf', application: 'other-shop', identities: at(SHARED_IDP, 'S2') });

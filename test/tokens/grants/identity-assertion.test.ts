@@ -136,6 +136,7 @@ describe('identity assertions', () => {
     ['a key that the request does not prove', () => ({ cnf: { jkt: 'x'.repeat(43) } }), /bound to a key/],
     ['a key of an unknown kind', () => ({ cnf: { jwk: {} } }), /cnf must/],
     ['a subject that is not linked', () => ({ sub: 'U0' }), /no user .* linked/],
+    ['a subject with half a character', () => ({ sub: 'V\ud800' }), /sub must/],
     ['a subject that differs in case', () => ({ sub: 'u1' }), /no user .* linked/],
     ['a subject of another realm', () => ({ sub: 'U9' }), /no user .* linked/],
     ['a disabled user', () => ({ sub: 'U3' }), /disabled/],
@@ -162,6 +163,7 @@ describe('identity assertions', () => {
   const headers: [string, Record<string, unknown>, RegExp][] = [
     ['without typ', { typ: undefined }, /typ is/],
     ['with the typ JWT', { typ: 'JWT' }, /typ is "JWT"/],
+    ['with a list as typ', { typ: ['oauth-id-jag+jwt'] }, /typ is/],
     ['with the typ of client assertions', { typ: 'client-authentication+jwt' }, /typ is/],
     ['with the typ of access tokens', { typ: 'at+jwt' }, /typ is/],
     ['that points at keys by jku', { jku: 'https://evil.example/keys' }, /header jku/],
