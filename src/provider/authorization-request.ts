@@ -18,8 +18,10 @@ import { namesNoAction } from '../permissions/device-access.ts';
 import { intersect, isEmpty, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
+import { findAgentDefault } from '../rights/agent-default.ts';
 import { findRegistrant } from '../rights/registrants.ts';
 import { findRights } from '../rights/rights.ts';
+import { withValues } from '../rights/variable-values.ts';
 import { defined } from '../storage/defined.ts';
 import { requireAskedByName } from '../tokens/administration.ts';
 import { type Asked, parseAsked, singleResource } from '../tokens/asked.ts';
@@ -166,16 +168,21 @@ function refuseImpossible({ devices, permissions }: Asked, rights: Rights | unde
 const toKept = (asked: Permissions, { resource }: Rights): StoredPermissions =>
   toStored(withinCatalogue(asked, catalogueOf(resource)));
 
-/** What an agent gets that names no tables: never all that it may have. */
+/** Its variables get their values with the login. */
 async function findDefault(
   view: DirectoryView,
-  { registeredThrough = '' }: Application,
+  application: Application,
   { permissions, resource }: Rights,
 ): Promise<StoredPermissions> {
-  const template = (await view.findApplicationById(registeredThrough))?.application;
-  const isOfResource = template?.resource === resource.identifier;
-  const given = isOfResource && template.default ? fromStored(template.default) : NOTHING;
+  const given = (await findAgentDefault(view, application, resource.identifier)) ?? NOTHING;
   return toStored(intersect(withinCatalogue(given, catalogueOf(resource)), permissions));
+}
+
+/** What a request keeps has variables only where it has the default of an agent. */
+function forPerson(tables: StoredPermissions, user: User, { resource }: Rights): StoredPermissions {
+  const written = fromStored(tables);
+  if (!written.hasVariables) return tables;
+  return toStored(withinCatalogue(withValues(written, user), catalogueOf(resource)));
 }
 
 async function normalize(ctx: KoaContextWithOIDC, deps: RequestDeps): Promise<void> {
@@ -268,8 +275,9 @@ export function createFindRemaining(deps: RequestDeps): FindRemaining {
     const rights = await requireRightsOf(deps, client, kept.resource, user);
     const asked = scopesOf(params?.scope);
     const held = asked.filter((scope) => isOpenIdScope(scope) || rights.scopes.has(scope));
-    const tables = kept.asScopes && kept.tables ? tablesHeld(kept.tables, rights.permissions) : kept.tables;
-    const leftOut = tables !== kept.tables || (!kept.allScopes && held.length < asked.length);
+    const wanted = kept.tables && forPerson(kept.tables, user, rights);
+    const tables = kept.asScopes && wanted ? tablesHeld(wanted, rights.permissions) : wanted;
+    const leftOut = tables !== wanted || (!kept.allScopes && held.length < asked.length);
     const scopes = leftOut && kept.allScopes ? [] : held;
     return toParameters({ scopes, leftOut, kept: { ...kept, ...defined({ tables }) } });
   };

@@ -126,3 +126,21 @@ describe('an agent with a metadata document', () => {
     assert.equal(status, 400);
   });
 });
+
+test('the default of agents may have limits, with values of the person who logs in', async () => {
+  const own = { rows: { customer: [{ $user: 'id' }] } };
+  await using acme = await startAgentServer(({ organizations: [organization] }) => {
+    const orders = organization?.resources[0].tables.find(({ id }: { id: string }) => id === 'orders');
+    orders.columns = [{ name: 'customer', type: 'text' }];
+    const web = organization?.applications.find(({ name }: { name: string }) => name === 'web');
+    web.default = { tables: { orders: { read: own } } };
+  });
+  const { json, text } = await acme.tokens(acme.agent(), { scope: undefined });
+  const { sub } = await acme.server.introspect(json.access_token, 'shop-api');
+  const [, id] = sub.split('/');
+  assert.deepEqual(
+    json.authorization_details?.map(({ rows }: { rows: object }) => rows),
+    [{ customer: [id] }],
+    text,
+  );
+});

@@ -15,9 +15,10 @@ import type { Application, User } from '../../nouns/index.ts';
 import { isOpenIdScope } from '../../nouns/openid-scopes.ts';
 import { EVERYTHING, NOTHING, type Permissions } from '../../permissions/permissions.ts';
 import { isSameResource } from '../../permissions/resource-identifiers.ts';
-import { fromStored } from '../../permissions/stored.ts';
 import { splitTableScopes } from '../../permissions/table-scopes.ts';
 import { identityNode, issuerNode } from '../../registry/nodes.ts';
+import { findAgentDefault } from '../../rights/agent-default.ts';
+import { withValues } from '../../rights/variable-values.ts';
 import { defined } from '../../storage/defined.ts';
 import { type Asked, parseAsked } from '../asked.ts';
 import { knownScopes } from '../downscope.ts';
@@ -88,16 +89,15 @@ function readRights(
   return { resource, scope: scopes.join(' '), permissions, ...defined({ asScopes }) };
 }
 
-/** What an agent gets where neither it nor the assertion names tables: never all that it may have. */
-async function findDefault(
+/** @throws PermissionsNotAllowed */
+async function requireDefault(
   view: DirectoryView,
-  { registeredThrough = '' }: Application,
+  application: Application,
+  user: User,
   resource: string | undefined,
 ): Promise<Permissions> {
-  const template = (await view.findApplicationById(registeredThrough))?.application;
-  if (template?.default && template.resource !== undefined && isSameResource(resource, template.resource)) {
-    return fromStored(template.default);
-  }
+  const given = await findAgentDefault(view, application, resource);
+  if (given) return withValues(given, user);
   throw new PermissionsNotAllowed({
     description: 'Name the tables that the application asks for, such as scope=orders:read.',
   });
@@ -149,7 +149,7 @@ export function createIdentityAssertionGrant({
       const namesTables = asked.permissions !== undefined || named.permissions !== EVERYTHING;
       const parent =
         application.agent && !namesTables
-          ? { ...named, permissions: await findDefault(view, application, named.resource) }
+          ? { ...named, permissions: await requireDefault(view, application, user, named.resource) }
           : named;
       return defined({
         subject: userSubject(user),

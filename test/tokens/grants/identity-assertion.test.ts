@@ -357,6 +357,20 @@ describe('identity assertions', () => {
       assert.equal(json.error, 'invalid_scope');
     });
 
+    /** Of `hall`: orders whose customer is the user. */
+    async function limitDefault(): Promise<void> {
+      const resource = await directory().resources.findBy('identifier', RESOURCE);
+      const hall = await directory().applications.findBy('clientId', 'hall');
+      assert.ok(resource && hall);
+      const columns = [{ name: 'customer', type: 'text' as const }];
+      const tables = resource.tables.map((table) => (table.id === 'orders' ? { ...table, columns } : table));
+      await changes().resources.replace({ ...resource, tables }, AUTHOR);
+      const rows = [{ column: 'customer', values: [], variables: ['user.id'] }];
+      const limits = [{ actions: 'r', rows }];
+      const stored = { isAdmin: false, tables: [{ table: 'orders', actions: '', limits }] };
+      await changes().applications.replace({ ...hall, default: stored }, AUTHOR);
+    }
+
     test('an agent that names no tables gets what its template says, never all', async () => {
       const applications = directory().applications;
       const hall = await applications.findBy('clientId', 'hall');
@@ -387,6 +401,10 @@ describe('identity assertions', () => {
       await changes().applications.replace({ ...current, default: stored }, AUTHOR);
       assert.deepEqual(tablesOf((await ask()).json), { orders: 'r' });
       assert.deepEqual(tablesOf((await ask({}, { scope: 'orders.read' })).json), { orders: 'r' });
+      await limitDefault();
+      const { json } = await ask();
+      const [, id] = String(decodeJwt(json.access_token).sub).split('/');
+      assert.deepEqual(json.authorization_details[0].rows, { customer: [id] });
     });
 
     test('scopes of OpenID Connect are ignored', async () => {
