@@ -151,9 +151,12 @@ export function createAgents({ store, changes, documents }: AgentsDeps): Agents 
         if (!facts || !template || hashOfFacts(facts) !== document) throw changedMeanwhile();
         const { clientId } = facts;
         const said = { clientId, secrets: [], ...toAgentFields(facts, template, 'document', stored?.agent) };
-        if (!stored) {
+        const isOfAnother = stored !== undefined && stored.registeredThrough !== template.id;
+        if (isOfAnother) await changes.applications.remove(stored, author);
+        if (!stored || isOfAnother) {
           const id = randomUUID();
-          const made = { id, enabled: true, name: toAgentName(facts, id), ...said };
+          const approved = defined({ agentApproval: stored?.agentApproval });
+          const made = { id, enabled: true, name: toAgentName(facts, id), ...approved, ...said };
           await changes.applications.create(made, { ...author, managedBy: 'agent' });
           return;
         }

@@ -31,7 +31,7 @@ import { eachNoun, findListed, findResourceSpelled, firstListed } from './collec
 import type { FaceRules } from './face-rules.ts';
 import { all, allOf, createFreshness, type Freshness } from './freshness.ts';
 import { createMemory, type Finder, type Found, type Remember } from './memory.ts';
-import { isAgentPermitted, isApproved, mayUseGrant } from './registered-applications.ts';
+import { isLetIn, mayUseGrant } from './registered-applications.ts';
 
 /** An application that may act: it and its organization are enabled. */
 export interface ActiveApplication {
@@ -149,9 +149,7 @@ function createView(
     if (!application?.enabled) return undefined;
     const organization = await organizations(application.organization);
     if (!organization?.enabled) return undefined;
-    const { agent, clientId } = application;
-    if (agent?.kind === 'document' && !isAgentPermitted(organization, clientId, isApproved(application)))
-      return undefined;
+    if (!isLetIn(application, organization)) return undefined;
     const { id, registeredThrough } = application;
     const through = registeredThrough === undefined ? [] : [registeredThrough];
     return { value: { application, organization }, from: [id, organization.id, ...through, ...from] };

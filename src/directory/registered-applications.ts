@@ -32,6 +32,14 @@ export function isAgentPermitted({ agents }: Pick<Organization, 'agents'>, url: 
   return agents.hosts?.some((listed) => listed === host || listed === hostname) ?? false;
 }
 
+/** An agent is let in within the application that its organization names for agents at this moment. */
+export function isLetIn(application: Application, organization: Organization): boolean {
+  const { agent, clientId, registeredThrough } = application;
+  if (!agent) return true;
+  if (organization.agents?.application !== registeredThrough) return false;
+  return agent.kind === 'registered' || isAgentPermitted(organization, clientId, isApproved(application));
+}
+
 /** Whether an application may have a scope that routes of an older API ask for: a registered one only if it names it. */
 export function mayHaveOfFace(
   { registeredThrough, scopes }: Pick<Application, 'registeredThrough' | 'scopes'>,

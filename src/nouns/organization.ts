@@ -48,7 +48,7 @@ const agents = z.strictObject({
   application: z
     .string()
     .describe(
-      'The application whose users log in, and whose ceiling, grants and scopes bound those of each agent. A file has its name.',
+      'The application whose users log in, and whose ceiling, grants and scopes bound those of each agent. With another one, what agents have ends until people allow them again. A file has its name.',
     ),
 });
 

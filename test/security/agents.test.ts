@@ -7,6 +7,7 @@ import { codeOf, createFlow, isConsentPage, isLoginPage } from '../interaction/f
 import { createBrowser } from '../support/browser.ts';
 import { type Answer, OTHER_RESOURCE, PASSWORD, RESOURCE } from '../support/server.ts';
 
+const PEOPLE = Array.from({ length: 12 }, (_, index) => `person-${index}`);
 const ELSEWHERE = 'https://elsewhere.example/callback';
 
 function letInBoth({ organizations }: Fixture): void {
@@ -183,5 +184,124 @@ describe('one client id in two organizations', () => {
     const { status, json, text } = await both.tokens(squatted);
     assert.equal(status, 200, text);
     assert.equal((await both.server.introspect(json.access_token, 'shop-api')).active, true);
+  });
+});
+
+describe('the rights of agents', () => {
+  const readsProducts = { isAdmin: false, tables: { products: { read: true } } };
+  let acme: AgentServer;
+  before(async () => {
+    acme = await startAgentServer(({ organizations: [own] }) => {
+      own?.applications.push({
+        name: 'narrow',
+        clientId: 'narrow',
+        authMethod: 'none',
+        grants: ['authorization_code', 'refresh_token'],
+        redirectUris: ['https://narrow.example/'],
+        resource: RESOURCE,
+        permissions: readsProducts,
+      });
+      own?.users.push({ username: 'ann', password: PASSWORD, application: 'narrow', roles: ['clerk'] });
+      for (const username of PEOPLE)
+        own?.users.push({ username, password: PASSWORD, application: 'web', roles: ['clerk'] });
+    });
+  });
+  after(() => acme[Symbol.asyncDispose]());
+
+  /** @param settings of the first organization for agents */
+  async function settle(settings: object): Promise<void> {
+    const { store, changes } = acme.server.server.foundations;
+    const organization = await store.organizations.findBy('name', 'acme');
+    assert.ok(organization?.agents);
+    const agents = { ...organization.agents, ...settings };
+    await changes.organizations.replace({ ...organization, agents }, { actor: 'test' });
+  }
+
+  const isActive = async (token: string): Promise<boolean> =>
+    (await acme.server.introspect(token, 'shop-api')).active;
+
+  test('are never all, never more than its ceiling, and of no other kind', async () => {
+    const agent = acme.agent('/wants.json');
+    for (const scope of ['*:read', 'products:delete', 'admin']) {
+      const { url } = acme.request(agent, { scope });
+      const answer = await acme.authorize(createBrowser(acme.server.issuer), url);
+      assert.equal(answer.searchParams.get('error'), 'invalid_scope', scope);
+    }
+    const { json } = await acme.tokens(agent, { scope: 'orders:read orders:delete *:create' });
+    assert.equal(json.scope, 'orders:read');
+    for (const grant of [
+      'client_credentials',
+      'password',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+    ]) {
+      const form = { grant_type: grant, client_id: agent.clientId, resource: RESOURCE };
+      const { status } = await acme.server.post('/oauth/token', undefined, form);
+      assert.equal(status, 400, grant);
+    }
+  });
+
+  test('end when its organization names another application for agents', async () => {
+    const agent = acme.agent('/moved.json');
+    const { json } = await acme.tokens(agent);
+    const { store } = acme.server.server.foundations;
+    const [web, narrow] = [
+      await store.applications.findBy('clientId', 'web'),
+      await store.applications.findBy('clientId', 'narrow'),
+    ];
+    await settle({ application: narrow?.id });
+    try {
+      assert.equal(await isActive(json.access_token), false);
+      const asked = await acme.tokens(agent, { scope: 'products:read' });
+      assert.equal(asked.json.scope, 'products:read', asked.text);
+      assert.equal(await isActive(asked.json.access_token), true);
+      await settle({ application: web?.id });
+      assert.equal(await isActive(asked.json.access_token), false);
+    } finally {
+      await settle({ application: web?.id });
+    }
+    assert.equal(await isActive(json.access_token), false);
+    assert.equal((await acme.tokens(agent)).status, 200);
+  });
+
+  test('end with the policy, and of a host that is not listed any more', async () => {
+    const { json } = await acme.tokens(acme.agent('/policy.json'));
+    for (const settings of [{ policy: 'off' }, { policy: 'hosts', hosts: ['elsewhere.example'] }]) {
+      await settle(settings);
+      assert.equal(await isActive(json.access_token), false);
+      await settle({ policy: 'any' });
+    }
+  });
+
+  test('of many people who agree at once hang below one application', async () => {
+    const agent = acme.agent('/at-once.json');
+    const ready = await Promise.all(
+      PEOPLE.map(async (username) => {
+        const browser = createBrowser(acme.server.issuer);
+        const login = await browser.get(acme.request(agent).url);
+        const page = await createFlow(acme.server).logIn(browser, login, { username, password: PASSWORD });
+        return { browser, page };
+      }),
+    );
+    const pages = await Promise.all(ready.map(({ browser, page }) => browser.submit(page, '/consent')));
+    for (const { url } of pages) codeOf(new URL(url));
+    const { items } = await acme.server.server.foundations.store.applications.page({ limit: 100 });
+    assert.equal(items.filter(({ clientId }) => clientId === agent.clientId).length, 1);
+  });
+
+  test('do not come back to an agent that was disabled, whatever it says', async () => {
+    const agent = acme.agent('/disabled.json');
+    await acme.tokens(agent);
+    const browser = createBrowser(acme.server.issuer);
+    const login = await browser.get(acme.request(agent).url);
+    const page = await createFlow(acme.server).logIn(browser, login, { password: PASSWORD });
+    const { store, changes } = acme.server.server.foundations;
+    const { items } = await store.applications.page({ limit: 100 });
+    const row = items.find(({ clientId }) => clientId === agent.clientId);
+    assert.ok(row);
+    await changes.applications.replace({ ...row, enabled: false }, { actor: 'test' });
+    assert.equal((await browser.submit(page, '/consent')).status, 400);
+    agent.publish({ client_name: 'Another' });
+    assert.equal((await createBrowser(acme.server.issuer).get(acme.request(agent).url)).status, 400);
+    assert.equal((await store.applications.get(row.id))?.enabled, false);
   });
 });
