@@ -5,7 +5,8 @@
 import { hash } from 'node:crypto';
 import { type Author, inAudit } from '../changes/author.ts';
 import { TokenRejected } from '../errors/domain.ts';
-import type { ArtifactStore, AuditLog, Counters } from '../storage/contract.ts';
+import { invitationsNode, standingOf } from '../registry/nodes.ts';
+import type { ArtifactStore, AuditLog, Counters, NodeStore } from '../storage/contract.ts';
 
 export interface InitialToken {
   readonly id: string;
@@ -13,6 +14,8 @@ export interface InitialToken {
   readonly organization: string;
   /** How many agents may register with it. */
   readonly uses: number;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }
@@ -41,6 +44,7 @@ export interface InitialTokens {
 export interface InitialTokensDeps {
   readonly artifacts: Pick<ArtifactStore, 'insert' | 'find'>;
   readonly counters: Pick<Counters, 'increment'>;
+  readonly nodes: Pick<NodeStore, 'read'>;
   readonly audit: Pick<AuditLog, 'append'>;
   /** Milliseconds. */
   readonly now: () => number;
@@ -56,7 +60,13 @@ const KEY_BYTES = 22;
 const keyOf = (token: string): Buffer =>
   hash('sha256', `${MODEL}\0${token}`, 'buffer').subarray(0, KEY_BYTES);
 
-export function createInitialTokens({ artifacts, counters, audit, now }: InitialTokensDeps): InitialTokens {
+export function createInitialTokens({
+  artifacts,
+  counters,
+  nodes,
+  audit,
+  now,
+}: InitialTokensDeps): InitialTokens {
   const count = ({ id, expiresAt }: InitialToken, points: number) =>
     counters.increment(`initial token ${id}`, points, Math.max(1, expiresAt - now()), now());
 
@@ -65,7 +75,7 @@ export function createInitialTokens({ artifacts, counters, audit, now }: Initial
       const token = PREFIX + seed.toString('base64url');
       const at = now();
       const expiresAt = at + lifetime * 1000;
-      const payload: InitialToken = { id, organization, uses, expiresAt };
+      const payload: InitialToken = { id, organization, uses, createdAt: at, expiresAt };
       // A creation that is tried again finds that it is there.
       if (await artifacts.insert(MODEL, keyOf(token), { payload: { ...payload }, expiresAt }, at)) {
         const details = { uses, expiresAt };
@@ -86,7 +96,10 @@ export function createInitialTokens({ artifacts, counters, audit, now }: Initial
     async find(token) {
       if (!PATTERN.test(token)) return undefined;
       const found = await artifacts.find(MODEL, keyOf(token), now());
-      return found?.payload as unknown as InitialToken | undefined;
+      if (!found) return undefined;
+      const initial = found.payload as unknown as InitialToken;
+      const marks = await nodes.read([invitationsNode(initial.organization)]);
+      return standingOf(marks, initial.createdAt) === 'ended' ? undefined : initial;
     },
 
     async use(initial) {

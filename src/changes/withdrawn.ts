@@ -1,7 +1,10 @@
-/** What a change withdraws that tokens were made by: trust in an issuer, or who a user is at one. */
+/**
+ * What a change withdraws that tokens were made by: trust in an issuer, who a user is at one, or that agents may register
+ * through an application.
+ */
 import { isDeepStrictEqual } from 'node:util';
 import type { CollectionName, IdentityIssuer, Nouns, Organization, User } from '../nouns/index.ts';
-import { identityNode, issuerNode } from '../registry/nodes.ts';
+import { identityNode, invitationsNode, issuerNode } from '../registry/nodes.ts';
 
 /** The nodes below which everything made so far ends. */
 export function findWithdrawn<C extends CollectionName>(
@@ -14,12 +17,23 @@ export function findWithdrawn<C extends CollectionName>(
   return [];
 }
 
-function ofOrganization({ id, identityIssuers = [] }: Organization, after: Organization): string[] {
+/** Administrators invite within the rights that they have over this application. */
+function registersThrough({ agents }: Organization): string | undefined {
+  return (agents?.registration ?? 'off') === 'off' ? undefined : agents?.application;
+}
+
+function ofOrganization(before: Organization, after: Organization): string[] {
+  const { id, identityIssuers = [] } = before;
+  const through = registersThrough(before);
+  const isClosed = through !== undefined && through !== registersThrough(after);
   const distrusted = identityIssuers.filter(
     (trusted) =>
       !after.identityIssuers?.some((each) => each.issuer === trusted.issuer && isKept(trusted, each)),
   );
-  return distrusted.map(({ issuer }) => issuerNode(id, issuer));
+  return [
+    ...distrusted.map(({ issuer }) => issuerNode(id, issuer)),
+    ...(isClosed ? [invitationsNode(id)] : []),
+  ];
 }
 
 /** A further key takes nothing away. */

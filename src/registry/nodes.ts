@@ -105,6 +105,14 @@ export function identityNode(user: string, { issuer, subject }: Identity): strin
 }
 
 /**
+ * The node above the initial access tokens by which agents register.
+ * @param organization its id
+ */
+export function invitationsNode(organization: string): string {
+  return `invitations:${organization}`;
+}
+
+/**
  * The node above everything that an agent was given while it described itself in one way: it ends when the agent changes,
  * because people agreed to what it was.
  * @param agent `agent.id` of the application
@@ -149,6 +157,7 @@ const descriptions: Readonly<Record<string, (owner: string, visitor?: string) =>
   agent: () => 'what an agent was given before it changed',
   issued: (owner, visitor) =>
     visitor === undefined ? `everything made from ${owner}` : `visitor ${visitor} of the site of ${owner}`,
+  invitations: () => 'initial access tokens',
   issuer: () => 'issuer of identity assertions',
   identity: () => 'identity at an issuer',
   registrant: (owner) => `what others have through applications of ${owner}`,

@@ -270,7 +270,7 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
       uses: createConnectionUses({ artifacts, toKey: addressKey, now }),
     }),
     applicationSecrets: createApplicationSecrets({ ...known, changes }),
-    initialTokens: createInitialTokens({ ...known, counters: storage.counters }),
+    initialTokens: createInitialTokens({ ...known, counters: storage.counters, nodes: storage.nodes }),
     webhooks: createWebhookOperations({ ...known, changes }),
     exchangeLimit: createExchangeLimit({
       trades: config.throttle.exchange,

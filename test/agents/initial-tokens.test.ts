@@ -64,6 +64,26 @@ describe('who may register', () => {
     assert.equal((await register(server, NATIVE, { token })).status, 401);
   });
 
+  test('switching registration off ends initial access tokens, and on revives none', async () => {
+    await using server = await startRegistration({ registration: 'token' });
+    const token = await invite(server, 'acme');
+    await setAgents(server, 'acme', { policy: 'any' });
+    assert.equal((await register(server, { ...NATIVE, redirect_uris: [] }, { token })).status, 400);
+    await setAgents(server, 'acme', { registration: 'off' });
+    await setAgents(server, 'acme', { registration: 'token' });
+    assert.equal((await register(server, NATIVE, { token })).status, 401);
+    server.clock.offset = 1_000;
+    assert.equal((await register(server, NATIVE, { token: await invite(server, 'acme') })).status, 201);
+  });
+
+  test('another application for agents ends initial access tokens', async () => {
+    await using server = await startRegistration({ registration: 'token' });
+    const token = await invite(server, 'acme');
+    const application = (await storedOf(server, 'shop'))!.id;
+    await setAgents(server, 'acme', { application });
+    assert.equal((await register(server, NATIVE, { token })).status, 401);
+  });
+
   test('MT-02 an initial access token registers at its own organization', async () => {
     await using server = await startRegistration({ registration: 'open', otherRegistration: 'token' });
     const token = await invite(server, 'other');
