@@ -40,7 +40,7 @@ const FUNCTIONS_OF_OTHERS = new Map([
   ['src/tokens/expiry.ts', ['LONGEST_TOKEN']],
   ['src/tokens/grants/token-exchange.ts', ['TOKEN_EXCHANGE']],
   ['src/registry/nodes.ts', ['issuedNode']],
-  ['src/nouns/index.ts', ['catalogueOf', 'isNounId', 'usesSecret']],
+  ['src/nouns/index.ts', ['catalogueOf', 'isNounId', 'isRegistered', 'usesSecret']],
 ]);
 /** What no code of a face knows even the shape of. */
 const UNKNOWN_TO_FACES = [

@@ -340,7 +340,7 @@ const GIVING_NOTHING: Partial<Record<CollectionName, readonly string[]>> = {
   organizations: ['faces', 'agents', 'enabled'],
   resources: ['enabled', 'catalogue', 'tables', 'groups', 'scopes'],
   roles: ['enabled'],
-  applications: ['enabled', 'grants', 'realm', 'resource', 'registeredThrough'],
+  applications: ['enabled', 'grants', 'realm', 'resource', 'registeredThrough', 'agentApproval'],
   users: ['enabled', 'passwordHash', 'pending'],
   connections: ['enabled', 'application', 'expiresAt'],
   datasources: ['enabled', 'organization', 'file', 'server'],
