@@ -34,7 +34,7 @@ export function createClientOrigins({ directory }: { directory: Pick<Directory, 
   async function findOrigins({ state }: Context): Promise<readonly string[] | undefined> {
     if (state.clientId === undefined) return undefined;
     const { view } = await directory.viewFor(state);
-    const client = await view.findApplication(state.clientId, state.form?.resource);
+    const client = state.client ?? (await view.findApplication(state.clientId, state.form?.resource));
     return client?.application.allowedOrigins;
   }
 

@@ -11,6 +11,7 @@ import { readForm } from '../http/body.ts';
 import type { Endpoint, EndpointRequest } from '../http/direct.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { Application } from '../nouns/index.ts';
+import type { PresentedTokens } from '../tokens/identify.ts';
 
 declare module 'koa' {
   interface DefaultState {
@@ -39,6 +40,7 @@ export interface RequestsDeps {
   readonly issuer: string;
   readonly directory: Pick<Directory, 'viewFor'>;
   readonly authenticateClient: AuthenticateClient;
+  readonly presentedTokens: Pick<PresentedTokens, 'findLiving'>;
   readonly recordRefused: RecordRefused;
 }
 
@@ -110,7 +112,13 @@ export interface Requests {
 }
 
 export function createRequests(deps: RequestsDeps): Requests {
-  const { issuer, directory, authenticateClient, recordRefused } = deps;
+  const { issuer, directory, authenticateClient, presentedTokens, recordRefused } = deps;
+
+  /** Several organizations may know an agent: without a resource the token that it presents says which one is meant. */
+  async function findResourceOfToken({ token, refresh_token: presented = token }: Form): Promise<unknown> {
+    if (typeof presented !== 'string') return undefined;
+    return (await presentedTokens.findLiving(presented))?.row.resource;
+  }
 
   async function record(ctx: Context, error: DomainError): Promise<void> {
     const { client, address, requestId } = ctx.state;
@@ -131,7 +139,8 @@ export function createRequests(deps: RequestsDeps): Requests {
       const credentials = readCredentials(authorization, form);
       const viewing = await directory.viewFor(state.turn ?? state);
       const onNamed = (named: NamedClient): void => noteClient(state, named);
-      const { resource } = form;
+      const isUrl = credentials.clientId.startsWith('https:');
+      const resource = form.resource ?? (isUrl ? await findResourceOfToken(form) : undefined);
       const request = { ...endpoint, view: viewing.view, address, resource, onNamed };
       const client = await authenticateClient(credentials, request);
       state.client = client;

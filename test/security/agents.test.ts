@@ -158,6 +158,22 @@ describe('one client id in two organizations', () => {
     assert.equal((await refresh(agent, here.json.refresh_token, { resource: RESOURCE })).status, 200);
   });
 
+  test('ends and renews what it has without naming a resource', async () => {
+    for (const [resource, api] of [
+      [RESOURCE, 'shop-api'],
+      [OTHER_RESOURCE, 'other-api'],
+    ] as const) {
+      const { json } = await tokensAt(resource, agent);
+      const renewed = await refresh(agent, json.refresh_token);
+      assert.equal(renewed.status, 200, renewed.text);
+      const form = { client_id: agent.clientId, token: renewed.json.refresh_token };
+      assert.equal((await both.server.post('/oauth/revoke', undefined, form)).status, 200);
+      assert.equal((await both.server.introspect(renewed.json.access_token, api)).active, false);
+    }
+    const strange = { client_id: agent.clientId, token: 'x' };
+    assert.equal((await both.server.post('/oauth/revoke', undefined, strange)).status, 401);
+  });
+
   test('burns a code that is redeemed at the other one (AZ-11)', async () => {
     await tokensAt(OTHER_RESOURCE, agent);
     const { code, pkce } = await begin(agent);
