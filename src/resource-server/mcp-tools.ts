@@ -23,6 +23,7 @@ import { difference, NOTHING } from '../permissions/permissions.ts';
 import { toTableScope } from '../permissions/table-scopes.ts';
 import { toQuotable } from './access.ts';
 import { type Caller, callerOf, findToken } from './mcp-auth-info.ts';
+import { guardCompletions } from './mcp-completions.ts';
 import { access, findProblems, Rule, scopesOfRules } from './rules.ts';
 import type { VerifiedToken } from './verified-token.ts';
 
@@ -162,6 +163,7 @@ export function createToolGuard(list: 'all' | 'held'): ToolGuard {
         );
       }
       const rules = toRules(rights);
+      guardCompletions(server);
       const known = rightsOf(server.server);
       const callback = config.inputSchema
         ? (args: never, ctx: ServerContext) => handler(args, callerOf(ctx), ctx)
@@ -172,7 +174,12 @@ export function createToolGuard(list: 'all' | 'held'): ToolGuard {
       return registered;
     },
     protect: (server) => {
-      rightsOf('server' in server ? server.server : server);
+      if (!('server' in server)) {
+        rightsOf(server);
+        return;
+      }
+      guardCompletions(server);
+      rightsOf(server.server);
     },
   };
 }

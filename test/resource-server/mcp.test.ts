@@ -5,11 +5,14 @@ import { after, before, describe, test } from 'node:test';
 import { Client, InsufficientScopeError, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { createMcpExpressApp } from '@modelcontextprotocol/express';
 import {
+  completable,
   InMemoryTransport,
   isInitializeRequest,
   McpServer,
+  ResourceTemplate,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server';
+import { z } from 'zod';
 import { access, createVerifier, type Verifier } from '../../src/resource-server/index.ts';
 import { callerOf, createMcpProtection } from '../../src/resource-server/mcp.ts';
 import { createSessionIds } from '../../src/resource-server/mcp-sessions.ts';
@@ -346,6 +349,46 @@ describe('tools without rights', () => {
     await assert.rejects(client.readResource({ uri: 'orders://delete' }), { requiredScope: 'orders:delete' });
     await client.close();
   });
+
+  for (const mode of ['legacy', 'auto'] as const) {
+    test(`PM-11 completions take the rights of what they are for (${mode})`, async () => {
+      const { protection } = protectTools(verifier);
+      const completed: string[] = [];
+      const create = () => {
+        const server = new McpServer({ name: 'shop', version: '1' });
+        for (const action of ['read', 'delete'] as const) {
+          const scopeChallenge = protection.challenge({ table: 'orders', action });
+          const complete = (kind: string) => () => {
+            completed.push(`${kind} ${action}`);
+            return ['7'];
+          };
+          const template = new ResourceTemplate(`orders://${action}/{id}`, {
+            list: undefined,
+            complete: { id: complete('resource') },
+          });
+          server.registerResource(action, template, { scopeChallenge }, () => ({ contents: [] }));
+          const argsSchema = z.object({ id: completable(z.string(), complete('prompt')) });
+          server.registerPrompt(action, { argsSchema, scopeChallenge }, () => ({ messages: [] }));
+        }
+        return server;
+      };
+      await using api = await listen(protection.listener(protection.handler(create).fetch));
+      const client = await connect(urlOf(api), await tokenOf('machine'), mode);
+      const argument = { name: 'id', value: '' };
+      const refsOf = (action: string) => [
+        { type: 'ref/resource' as const, uri: `orders://${action}/{id}` },
+        { type: 'ref/prompt' as const, name: action },
+      ];
+      for (const ref of refsOf('read')) {
+        const { completion } = await client.complete({ ref, argument });
+        assert.deepEqual(completion.values, ['7']);
+      }
+      for (const ref of refsOf('delete'))
+        await assert.rejects(client.complete({ ref, argument }), { requiredScope: 'orders:delete' });
+      assert.deepEqual(completed, ['resource read', 'prompt read']);
+      await client.close();
+    });
+  }
 });
 
 describe('sessions', () => {
