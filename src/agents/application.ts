@@ -2,9 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Application } from '../nouns/index.ts';
 import { defined } from '../storage/defined.ts';
-import { hashOfFacts, type SaidFacts } from './document.ts';
-
-type AgentKind = NonNullable<Application['agent']>['kind'];
+import { type AgentKind, hashOfFacts, type SaidFacts } from './document.ts';
 
 /** The origins of its pages: they call the token endpoint. */
 function originsOf(redirectUris: readonly string[]): string[] {

@@ -2,6 +2,7 @@
  * What a page says of an agent before the person decides. Strangers choose its name, its URL and its redirect URIs, so each
  * stands in a place of its own, as text, cut, and with hosts in ASCII.
  */
+import { publisherOf } from '../agents/publisher.ts';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { isApproved } from '../directory/registered-applications.ts';
 import { cut, toOneLine } from '../errors/texts.ts';
@@ -29,11 +30,11 @@ export function toShownHost(host: string): string {
 export function describeAgent({
   application,
 }: Pick<ActiveApplication, 'application'>): AgentWords | undefined {
-  const { agent, clientId } = application;
-  if (!agent) return undefined;
+  if (!application.agent) return undefined;
+  const publisher = publisherOf(application);
   return {
     name: toOneLine(cut(titleOf(application), MAX_SHOWN_NAME)),
-    publisher: agent.kind === 'document' ? toShownHost(new URL(clientId).host) : undefined,
+    publisher: publisher === undefined ? undefined : toShownHost(publisher),
     isApproved: isApproved(application),
   };
 }

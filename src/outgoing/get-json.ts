@@ -4,10 +4,9 @@
  */
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import { isIP } from 'node:net';
 import { cut, quote, toOneLine } from '../errors/texts.ts';
 import { findFreshness } from './freshness.ts';
-import type { Targets } from './targets.ts';
+import { addressOf, type Targets } from './targets.ts';
 
 export interface FetchedJson {
   readonly json: unknown;
@@ -75,7 +74,7 @@ export function createGetJson({ targets, maxBytes, ca, now }: GetJsonDeps): GetJ
     const problem = targets.findProblem(url);
     if (problem !== undefined) throw new FetchFailed(text, `it ${problem}`);
     // A publisher has a name, which its certificate is for.
-    if (isIP(url.hostname.replace(/^\[(.*)\]$/, '$1')) !== 0 && !targets.isListed(url))
+    if (addressOf(url) !== undefined && !targets.isListed(url))
       throw new FetchFailed(text, 'its host is an IP address, and must be a name');
     return url;
   }

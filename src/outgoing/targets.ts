@@ -33,9 +33,6 @@ export type Resolve = (
 
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'https:': '443', 'http:': '80' };
 
-/** An address is in brackets in URLs only. */
-const bare = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1');
-
 export interface TargetsDeps {
   /** Hosts, each with or without a port, that may be private, and reached without TLS on this machine. */
   readonly listed: readonly string[];
@@ -44,6 +41,12 @@ export interface TargetsDeps {
   /** Of listed hosts; of all, if `resolveOthers` is left out. */
   readonly resolve?: Resolve;
   readonly resolveOthers?: Resolve;
+}
+
+/** @returns the address that the host is, without the brackets of URLs; undefined: it is a name */
+export function addressOf({ hostname }: URL): string | undefined {
+  const bare = hostname.replace(/^\[(.*)\]$/, '$1');
+  return isIP(bare) === 0 ? undefined : bare;
 }
 
 export function createTargets({
@@ -66,8 +69,8 @@ export function createTargets({
     findProblem(url) {
       if (isListed(url)) return undefined;
       if (url.protocol !== 'https:') return 'is not an https URL';
-      const host = bare(url.hostname);
-      return isIP(host) !== 0 && isPrivate(host) ? notPermitted(host) : undefined;
+      const address = addressOf(url);
+      return address !== undefined && isPrivate(address) ? notPermitted(address) : undefined;
     },
     lookupFor(url) {
       const mayBePrivate = isListed(url);

@@ -12,11 +12,13 @@ export function createAgentArrivals({
     const { client_id: clientId, resource } = ctx.query;
     if (typeof clientId !== 'string' || !isClientIdUrl(clientId)) return next();
     const { view } = await directory.viewFor(ctx.state);
-    const { address } = ctx.state;
-    await agents.arrive(view, { clientId, resource, address });
-    const known = typeof resource === 'string' ? undefined : await view.findApplication(clientId);
+    if (typeof resource === 'string') {
+      await agents.arrive(view, { clientId, resource, address: ctx.state.address });
+      return next();
+    }
+    const known = await view.findApplication(clientId);
     // Without the resource its document would not be looked at again.
-    if (typeof resource !== 'string' && (!known || known.application.agent)) {
+    if (!known || known.application.agent) {
       throw new UnknownResource({
         description: 'A client with a URL as its client_id must name the resource that it asks for.',
       });
