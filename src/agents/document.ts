@@ -47,7 +47,10 @@ export const AGENT_GRANT_TYPES: readonly (readonly [type: string, grant: Grant])
   ['urn:ietf:params:oauth:grant-type:jwt-bearer', 'identity_assertion'],
 ];
 
-/** How it may authenticate; the first is the default. RFC 7591 has a secret, which the publisher of a document cannot share with this server. */
+/**
+ * How it may authenticate; the first is the default. That of RFC 7591 is a secret, which the publisher of a document cannot
+ * share with this server.
+ */
 const AUTH_METHODS_OF: Readonly<Record<AgentKind, readonly [AuthMethod, ...AuthMethod[]]>> = {
   document: ['none', 'private_key_jwt'],
   registered: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],

@@ -66,7 +66,7 @@ const checks: Checks = {
   async *applications({ id, organization, realm, registeredThrough, ceilings, resource }, lookup) {
     const through =
       registeredThrough === undefined ? undefined : await lookup.applications.get(registeredThrough);
-    // One that a person registered has the users of the application that it was registered through.
+    // A registered one has the users of the application that it was registered through.
     if (![realmOf(organization), `application:${id}`, through?.realm].includes(realm)) {
       yield 'may have users of its own or of its organization only';
     }

@@ -1,8 +1,9 @@
 /**
- * The endpoints that Grantable answers itself: over the token service token, introspection, revocation, the revocation
- * feed, and decisions (AuthZEN); and registration of clients. They read a request, authenticate its client and call the service; errors are answered by
- * the error boundary of `http`. Routes: `/oauth/token`, `/oauth/introspect`, `/oauth/revoke`, `/oauth/revocations`,
- * `/access/v1/evaluation`, `/access/v1/evaluations`, `/oauth/register`, `/oauth/register/<client_id>`.
+ * The endpoints that Grantable answers itself: token, introspection, revocation, the revocation feed and decisions
+ * (AuthZEN), over the token service; and the registration of agents. They read a request, authenticate its client and call
+ * the service; errors are answered by the error boundary of `http`. Routes: `/oauth/token`, `/oauth/introspect`,
+ * `/oauth/revoke`, `/oauth/revocations`, `/access/v1/evaluation`, `/access/v1/evaluations`, `/oauth/register`,
+ * `/oauth/register/<client_id>`.
  */
 import type { Context, Middleware } from 'koa';
 import { readForm } from '../http/body.ts';

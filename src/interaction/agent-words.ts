@@ -22,7 +22,7 @@ export interface AgentWords {
 const MOST_OF_HOST = 60;
 
 /** @param host as `URL` gives it, in ASCII @returns its end where it is long: who registered the domain stands there */
-export function toShownHost(host: string): string {
+function toShownHost(host: string): string {
   return host.length > MOST_OF_HOST ? `…${host.slice(1 - MOST_OF_HOST)}` : host;
 }
 

@@ -27,7 +27,10 @@ const LOGIN_PURPOSE = 'account/applications login';
 const endPurpose = (user: User, application: string, shownAt: string): string =>
   `account/applications end ${userSubject(user)} ${application} ${shownAt}`;
 
-/** Where a person of the application finds the page. Several organizations may know an agent, so it is found by what it registered through. */
+/**
+ * Where a person of the application finds the page. Several organizations may know an agent, so the address names what it
+ * registered through.
+ */
 export async function applicationsPageOf(
   { application }: ActiveApplication,
   { directory }: Pick<PageDeps, 'directory'>,

@@ -1,6 +1,7 @@
 /**
  * Pages for people: login, consent, what applications may do, logout, changing the password or setting it by a link,
- * making the first administrator. They work without JavaScript. What a page decides it reports to the engine, which decides the next step from what it stored; no step calls another. Proofs belong to
+ * making the first administrator. They work without JavaScript. What a page decides it reports to the engine, which
+ * decides the next step from what it stored; no step calls another. Proofs belong to
  * `accounts`, looks to `views`. Routes: `/interaction/*`, `/account/*`, POST of `/oauth/authorize` and
  * `/oauth/logout`.
  */

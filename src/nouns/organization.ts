@@ -29,8 +29,8 @@ const faceSettings = z.looseObject({
 export interface FaceSettings extends Frozen<z.output<typeof faceSettings>> {}
 
 /** Which agents may ask. */
-export const AGENT_POLICIES = ['off', 'hosts', 'any'] as const;
-export const REGISTRATION_POLICIES = ['off', 'token', 'open'] as const;
+const AGENT_POLICIES = ['off', 'hosts', 'any'] as const;
+const REGISTRATION_POLICIES = ['off', 'token', 'open'] as const;
 
 const agents = z.strictObject({
   policy: z

@@ -25,7 +25,7 @@ import { type Valued, withValues } from './variable-values.ts';
 /** Everything a party may have of one resource. */
 export interface ResourceRights {
   readonly permissions: Permissions;
-  /** Set for an application that a person registered: it has admin or tables by name, and not all (`*`). */
+  /** Set for a registered application: it has admin or tables by name, and not all (`*`). */
   readonly namesTables?: true;
   /** The resource's own scopes that may be had. */
   readonly scopes: ReadonlySet<string>;

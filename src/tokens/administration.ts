@@ -16,8 +16,8 @@ export function requireAskedByName({ permissions }: { readonly permissions?: unk
 }
 
 /**
- * Not through an older API, not by the word of another server, not for a person in a database of an operator, not for another person than the one who logged in,
- * and not from a token or connection of another application.
+ * Not through an older API, not by the word of another server, not for a person in a database of an operator, not for another
+ * person than the one who logged in, and not from a token or connection of another application.
  * @throws UnknownResource, PermissionsNotAllowed
  */
 export function requireAdministrable(

@@ -107,7 +107,7 @@ export function refuseBeyond(
   refuseUnknownTables(asked, resource);
   if (namesTables && asked.all !== 0) {
     throw new PermissionsNotAllowed({
-      description: 'An application that a person registered cannot have all tables (*): name them.',
+      description: 'A registered application cannot have all tables (*): name them.',
     });
   }
   const beyond = beyondAllowed(withinCatalogue(asked, catalogueOf(resource)), allowed);

@@ -1,7 +1,7 @@
 /** Agents without a registration: their documents, their place in an organization, and what they get. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { isConsentPage } from '../interaction/flow.ts';
+import { isConsentPage, isLoginPage } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import { OTHER_RESOURCE, RESOURCE, type TestServer } from '../support/server.ts';
 import { type AgentServer, startAgentServer } from './support.ts';
@@ -98,6 +98,15 @@ describe('an agent with a metadata document', () => {
     const { version } = await changes.organizations.replace(off, { actor: 'test' });
     assert.equal((await metadata()).client_id_metadata_document_supported, undefined);
     await changes.organizations.replace({ ...organization, version }, { actor: 'test' });
+  });
+
+  test('may send its request by POST', async () => {
+    const agent = acme.agent('/posted.json');
+    const { origin, pathname, searchParams } = new URL(acme.request(agent).url);
+    const browser = createBrowser(acme.server.issuer);
+    const page = await browser.post(origin + pathname, Object.fromEntries(searchParams));
+    assert.equal(isLoginPage(page), true, page.text);
+    assert.equal(agent.fetches, 1);
   });
 
   test('is not fetched for an organization that lets no agents in', async () => {
