@@ -119,6 +119,13 @@ export const NOTHING = new Permissions({});
 /** Admin of the resource. */
 export const EVERYTHING = new Permissions({ isAdmin: true });
 
+const ALL_OF_ALL_TABLES = new Permissions({ all: EVERY_ACTION });
+
+/** Admin as all of all tables, which it is more than. */
+export function withoutAdmin(permissions: Permissions): Permissions {
+  return permissions.isAdmin ? ALL_OF_ALL_TABLES : permissions;
+}
+
 /** The same with what its author wrote as `false`. */
 export function withDenied(permissions: Permissions, denied: ReadonlyMap<string, ActionMask>): Permissions {
   return denied.size === 0 ? permissions : new Permissions({ ...permissions, denied });

@@ -16,7 +16,14 @@ import {
 } from '../nouns/index.ts';
 import { MANAGEMENT_ID } from '../nouns/names.ts';
 import { expandAll, expandGroups, withinCatalogue } from '../permissions/catalogue.ts';
-import { EVERYTHING, intersect, NOTHING, type Permissions, union } from '../permissions/permissions.ts';
+import {
+  EVERYTHING,
+  intersect,
+  NOTHING,
+  type Permissions,
+  union,
+  withoutAdmin,
+} from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { withAnyValue } from '../permissions/variables.ts';
 import { rightsOverOrganizations } from './administration.ts';
@@ -134,7 +141,7 @@ function boundsOf(application: Application, resource: Resource, holder: ForWhom)
 
 /**
  * Those of a registered application are at most those of the application it was registered through, and speak of the tables
- * of today where that one may have all (`*`).
+ * of today where that one may have all (`*`). No agent is admin of a resource.
  */
 async function findBounds(
   view: RoleView,
@@ -147,9 +154,12 @@ async function findBounds(
   const through = (await view.findApplicationById(application.registeredThrough))?.application;
   const above = through && boundsOf(through, resource, holder);
   if (!above) return undefined;
+  const written = intersect(own.written, above.written);
+  const ceiling = intersect(own.ceiling, above.ceiling);
+  const mayBeAdmin = application.agent === undefined;
   return {
-    written: intersect(own.written, above.written),
-    ceiling: expandAll(intersect(own.ceiling, above.ceiling), catalogueOf(resource)),
+    written: mayBeAdmin ? written : withoutAdmin(written),
+    ceiling: expandAll(mayBeAdmin ? ceiling : withoutAdmin(ceiling), catalogueOf(resource)),
     namesTables: true,
     scopes: own.scopes.filter((scope) => above.scopes.includes(scope)),
   };
