@@ -36,7 +36,8 @@ export type SaidFacts = Omit<AgentFacts, 'clientId'>;
 
 export type AgentKind = NonNullable<Application['agent']>['kind'];
 
-type Metadata = Readonly<Record<string, unknown>>;
+/** As parsed. */
+export type Metadata = Readonly<Record<string, unknown>>;
 
 const MOST_REDIRECT_URIS = 20;
 
@@ -73,7 +74,7 @@ function show(value: unknown): string {
 }
 
 /** @throws MetadataRejected */
-export function requireObject(json: unknown, what: string): Metadata {
+function requireObject(json: unknown, what: string): Metadata {
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Metadata;
   throw new MetadataRejected(`${what} must be a JSON object.`);
 }
@@ -227,12 +228,8 @@ function parseKeySource(metadata: Metadata): Pick<AgentFacts, 'jwks' | 'jwksUri'
   return jwksUri === undefined ? {} : { jwksUri };
 }
 
-/**
- * @param json client metadata as parsed
- * @throws MetadataRejected with a sentence for the developer of the agent
- */
-export function parseFacts(json: unknown, kind: AgentKind = 'document'): SaidFacts {
-  const metadata = requireObject(json, 'Client metadata');
+/** @throws MetadataRejected with a sentence for the developer of the agent */
+export function parseFacts(metadata: Metadata, kind: AgentKind = 'document'): SaidFacts {
   requireWebUris(metadata);
   const uris = parseRedirectUris(metadata, kind);
   const authMethod = parseAuthMethod(metadata, kind);

@@ -21,7 +21,7 @@ import { type Application, type Organization, usesSecret } from '../nouns/index.
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toAgentFields, toAgentName } from './application.ts';
-import { parseFacts, requireObject, type SaidFacts } from './document.ts';
+import { type Metadata, parseFacts, type SaidFacts } from './document.ts';
 import type { InitialToken, InitialTokens } from './initial-tokens.ts';
 
 /** Where a request comes from, as the audit log and the limits name it. */
@@ -36,7 +36,7 @@ export interface RegistrationRequest extends Origin {
   /** The initial access token. */
   readonly token: string | undefined;
   /** Reads the body, once it is known that agents may register. */
-  readonly metadata: () => Promise<unknown>;
+  readonly metadata: () => Promise<Metadata>;
 }
 
 export interface Registered {
@@ -62,7 +62,7 @@ export interface Registrations {
   replace(
     view: DirectoryView,
     registered: Registered,
-    metadata: unknown,
+    metadata: Metadata,
     origin: Origin,
   ): Promise<Registered>;
   /** Removes it with all its tokens. */
@@ -116,8 +116,7 @@ function isToken(token: string, stored: string | undefined): boolean {
 }
 
 /** @throws MetadataRejected */
-function parseRegistration(json: unknown): SaidFacts {
-  const metadata = requireObject(json, 'Client metadata');
+function parseRegistration(metadata: Metadata): SaidFacts {
   const { software_statement: statement, scope } = metadata;
   if (statement !== undefined)
     throw new MetadataRejected(
@@ -304,7 +303,7 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
       requireRegistration(known);
       await limits.ownChange(id);
       const facts = parseRegistration(metadata);
-      const { client_id: named, client_secret: given } = requireObject(metadata, 'Client metadata');
+      const { client_id: named, client_secret: given } = metadata;
       if (named !== clientId)
         throw new MetadataRejected(`client_id must be the one of the client, ${clientId}.`);
       if (

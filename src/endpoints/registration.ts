@@ -10,6 +10,7 @@ import type { Directory } from '../directory/directory.ts';
 import { TokenRejected } from '../errors/domain.ts';
 import { readBody } from '../http/body.ts';
 import { Refusal } from '../http/refusal.ts';
+import type { JsonObject } from '../permissions/json.ts';
 import { REGISTERED_PREFIX } from '../provider/paths.ts';
 import { defined } from '../storage/defined.ts';
 import { PREFLIGHT_HEADERS } from './client-origins.ts';
@@ -50,7 +51,7 @@ function toAnswer({ application, token, secret }: Registered, issuer: string): R
   });
 }
 
-async function readMetadata(ctx: Context): Promise<unknown> {
+async function readMetadata(ctx: Context): Promise<JsonObject> {
   requireJsonType(ctx);
   return parseJsonBody(await readBody(ctx, MAX_BODY_BYTES));
 }
