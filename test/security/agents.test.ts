@@ -256,6 +256,26 @@ describe('the rights of agents', () => {
     }
   });
 
+  test('are tables by name where the application for agents and the person have all', async () => {
+    await using open = await startAgentServer(({ organizations: [own] }) => {
+      const web = own?.applications.find(({ name }: { name: string }) => name === 'web');
+      web.permissions = { isAdmin: true, tables: {} };
+      const boss = { name: 'boss', scopes: [], permissions: { isAdmin: true, tables: {} } };
+      own?.roles.push(boss);
+      for (const user of own?.users ?? []) if (user.application === 'web') user.roles = [boss.name];
+    });
+    const agent = open.agent();
+    const admin = JSON.stringify({ isAdmin: true, tables: {} });
+    for (const scope of [undefined, 'openid', 'orders:read']) {
+      const { url } = open.request(agent, { scope, permissions: admin });
+      const answer = await open.authorize(createBrowser(open.server.issuer), url);
+      assert.equal(answer.searchParams.get('code'), null, scope);
+    }
+    const { json } = await open.tokens(agent, { scope: 'orders:read products:delete' });
+    assert.equal(json.scope, 'orders:read products:delete');
+    assert.equal(json.permissions.isAdmin, false);
+  });
+
   test('end when its organization names another application for agents', async () => {
     const agent = acme.agent('/moved.json');
     const { json } = await acme.tokens(agent);

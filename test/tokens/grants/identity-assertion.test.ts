@@ -376,6 +376,10 @@ describe('identity assertions', () => {
       const hall = await applications.findBy('clientId', 'hall');
       assert.ok(hall);
       const { id: registeredThrough, number: _, version: __, managedBy: ___, ...template } = hall;
+      const organization = await directory().organizations.get(hall.organization);
+      assert.ok(organization);
+      const agents = { policy: 'off', application: registeredThrough } as const;
+      await changes().organizations.replace({ ...organization, agents }, AUTHOR);
       const agentOf = async (clientId: string) => {
         const agent = { ...createNoun('applications', true).agent, kind: 'registered' };
         const fields = { ...template, id: randomUUID(), clientId, name: clientId, registeredThrough, agent };
