@@ -164,6 +164,10 @@ test('a document has 1 to 20 redirect URIs, each counted once', () => {
 test('a name is one line of seen characters', () => {
   for (const client_name of ['', '  ', 'a\nb', 'a\u202Eb', 'a\u200Bb', 'a\u0000b', '\uD800', 'a'.repeat(101)])
     refuses({ client_name }, /client_name is ".*: it must be one line of at most 100 characters/);
+  // It would cover the lines around it.
+  for (const client_name of ['\u2800', `a${'\u0338'.repeat(5)}`])
+    refuses({ client_name }, /client_name is ".*: it must be one line/);
+  assert.equal(parseFacts(document({ client_name: 'Tr\u01A1\u0323\u0302\u0301' })).name.length, 6);
   refuses({ client_name: undefined }, /client_name is missing/);
   refuses({ client_name: { en: 'Agent' } }, /client_name must be a text/);
   assert.equal(parseFacts(document({ client_name: ' Agent ' })).name, 'Agent');
