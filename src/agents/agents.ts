@@ -10,12 +10,12 @@ import type { Changes } from '../changes/changes.ts';
 import { retryOnConflict } from '../changes/retry-on-conflict.ts';
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import { isAgentPermitted, isApproved, mayUseGrant } from '../directory/registered-applications.ts';
-import { MalformedRequest } from '../errors/domain.ts';
+import { MalformedRequest, MetadataRejected, UnknownResource } from '../errors/domain.ts';
 import { type Application, type Organization, uniqueClientId } from '../nouns/index.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toAgentFields, toAgentName } from './application.ts';
-import { isClientIdUrl } from './client-id.ts';
+import { findClientIdUrlProblem, isClientIdUrl } from './client-id.ts';
 import { type AgentFacts, hashOfFacts } from './document.ts';
 import type { Documents } from './documents.ts';
 
@@ -27,7 +27,7 @@ export interface AgentRequest {
 }
 
 export interface Agents {
-  /** Fetches its document unless a fresh one is known. @throws MetadataRejected, TooManyAttempts */
+  /** Fetches its document unless a fresh one is known. @throws MetadataRejected, UnknownResource, TooManyAttempts */
   arrive(view: DirectoryView, request: AgentRequest & { readonly address: string }): Promise<void>;
   /** The client of a step in the browser: an application of the directory, or an agent as its document has it. Never fetches. */
   find(view: DirectoryView, request: AgentRequest): Promise<ActiveApplication | undefined>;
@@ -125,8 +125,14 @@ export function createAgents({ store, changes, documents }: AgentsDeps): Agents 
   return {
     async arrive(view, { address, ...request }) {
       if (await findKnown(view, request)) return;
+      const problem = findClientIdUrlProblem(request.clientId);
+      if (problem !== undefined) throw new MetadataRejected(`The client_id ${problem}.`);
       const place = await findPlace(view, request);
-      if (place) await documents.resolve(request.clientId, address, place.stored !== undefined);
+      if (!place)
+        throw new UnknownResource({
+          description: 'The resource is unknown, or this agent may not ask for it.',
+        });
+      await documents.resolve(request.clientId, address, place.stored !== undefined);
     },
 
     async find(view, request) {

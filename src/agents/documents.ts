@@ -10,7 +10,6 @@ import { LRUCache } from 'lru-cache';
 import { MetadataRejected, Unavailable } from '../errors/domain.ts';
 import { FetchFailed, type GetJson } from '../outgoing/get-json.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
-import { findClientIdUrlProblem } from './client-id.ts';
 import { type AgentFacts, parseDocument, parseKeys } from './document.ts';
 
 export interface Documents {
@@ -18,6 +17,7 @@ export interface Documents {
   find(clientId: string): Promise<AgentFacts | undefined>;
   /**
    * What its document says, fetched if what is known is not fresh.
+   * @param clientId as `isClientIdUrl` demands
    * @param address of the person's browser, which the fetch is counted for
    * @param isKnown whether an organization has it as an application: then strangers who use up what its host may be asked
    *   for do not keep it out
@@ -152,8 +152,6 @@ export function createDocuments(deps: DocumentsDeps): Documents {
       return (await read(clientId))?.facts;
     },
     async resolve(clientId, address, isKnown = false) {
-      const problem = findClientIdUrlProblem(clientId);
-      if (problem !== undefined) throw new MetadataRejected(`The client_id ${problem}.`);
       const kept = await read(clientId);
       if (kept && isFresh(kept)) return kept.facts;
       requireNoFailure(clientId);

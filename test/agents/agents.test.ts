@@ -1,7 +1,7 @@
 /** Agents without a registration: their documents, their place in an organization, and what they get. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { isConsentPage, isLoginPage } from '../interaction/flow.ts';
+import { isLoginPage } from '../interaction/flow.ts';
 import { createBrowser } from '../support/browser.ts';
 import { OTHER_RESOURCE, RESOURCE, type TestServer } from '../support/server.ts';
 import { type AgentServer, startAgentServer } from './support.ts';
@@ -113,8 +113,22 @@ describe('an agent with a metadata document', () => {
     const agent = acme.agent('/closed.json');
     const { url } = acme.request(agent, { resource: OTHER_RESOURCE });
     const page = await createBrowser(acme.server.issuer).get(url);
-    assert.equal(isConsentPage(page), false);
+    assert.match(page.text, /The resource is unknown, or this agent may not ask for it\./);
     assert.equal(agent.fetches, 0);
+  });
+
+  test('is told what is wrong with its id, which is not fetched', async () => {
+    const { origin } = new URL(acme.agent().clientId);
+    for (const [id, problem] of [
+      [origin, `is not in its plain form, ${origin}/`],
+      [`${origin}/a#b`, 'has a fragment'],
+      [`${origin}/%2e/a`, 'is not in its plain form'],
+    ]) {
+      const page = await createBrowser(acme.server.issuer).get(acme.request({ clientId: id ?? '' }).url);
+      assert.equal(page.status, 400);
+      assert.ok(page.text.includes(`The client_id ${problem}`), page.text);
+    }
+    assert.ok(acme.publisher.requests.every(({ url }) => url?.endsWith('.json')));
   });
 
   test('that changed what it says loses what it was given', async () => {

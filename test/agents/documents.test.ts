@@ -255,13 +255,6 @@ test('CN-01 a stranger is told the same of each host that does not answer', asyn
   assert.deepEqual(publisher.requests, []);
 });
 
-test('an id that is not in its plain form is refused without a fetch', async () => {
-  const { documents, fetched } = startWithout(() => assert.fail('it was fetched'));
-  for (const id of ['https://agent.example', 'https://agent.example/a#b', 'http://agent.example/', 'agent'])
-    await assert.rejects(documents.resolve(id, HOME), isRejected(/^The client_id (?:is not|has) /));
-  assert.deepEqual(fetched, []);
-});
-
 test('keys come from jwks_uri with the same care and for the same point', async (t) => {
   const { documents, publisher, id, pass } = await start(t);
   const [one, two] = [publicJwk(), publicJwk()];
