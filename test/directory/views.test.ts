@@ -105,6 +105,18 @@ test('a change of a role leaves its organization and the applications in memory'
   assert.deepEqual(reads, ['roles.get']);
 });
 
+test('DO-09 a URL that is the client id of no agent takes no place in memory', async (t) => {
+  const { directory, reads } = await openTwo(t);
+  const view = await directory.view();
+  const find = async () => {
+    reads.length = 0;
+    assert.equal(await view.findApplication('https://stranger.example/agent'), undefined);
+    return [...reads];
+  };
+  const first = await find();
+  assert.deepEqual(await find(), first);
+});
+
 test('a view gives the same answer after a change, and a new view the new one', async (t) => {
   const { changes, directory, application } = await openTwo(t);
   const early = await directory.view();
