@@ -47,7 +47,7 @@ describe('agents of an application that is admin', () => {
     return json;
   }
 
-  test('an agent is not admin when it asks for it', async () => {
+  test('AZ-25 an agent is not admin when it asks for it', async () => {
     assert.deepEqual(await ask({ scope: '*:admin' }), { error: 'invalid_scope' });
     const admin = JSON.stringify([{ type: 'table_access', locations: [RESOURCE], privileges: ['admin'] }]);
     assert.deepEqual(await ask({ authorization_details: admin }), { error: 'invalid_authorization_details' });

@@ -34,7 +34,7 @@ describe('agents at the routes of older APIs', () => {
     return { id, secret: String(json.client_secret) };
   };
 
-  test('an agent gets no code by the page of a Fusio client', async () => {
+  test('AZ-25 an agent gets no code by the page of a Fusio client', async () => {
     const { id } = await register();
     const { token } = loginOf(await client.login());
     assert.equal((await client.send('GET', `/consumer/authorize?client_id=${id}`)).status, 404);
@@ -46,7 +46,7 @@ describe('agents at the routes of older APIs', () => {
     assert.equal(given.status, 400, given.text);
   });
 
-  test('no grant of a face is for an agent, whatever it got elsewhere', async () => {
+  test('AZ-25 no grant of a face is for an agent, whatever it got elsewhere', async () => {
     const { id, secret } = await register();
     const { url, pkce } = createFlow(server).request({
       client_id: id,
