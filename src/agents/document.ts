@@ -23,7 +23,7 @@ export interface AgentFacts {
   readonly jwksUri?: string;
   /** An application on a device, whose redirect URIs on this machine may have any port (RFC 8252 section 7.3). */
   readonly native: boolean;
-  /** An https URL, to be shown as text only. */
+  /** An https URL. Only administrators are shown it, as text: anyone may name any page. */
   readonly homepage?: string;
 }
 
