@@ -150,20 +150,20 @@ describe('an agent with a metadata document', () => {
   });
 });
 
-test('the default of agents may have limits, with values of the person who logs in', async () => {
+test('the default of agents may name groups, and limits with values of the person', async () => {
   const own = { rows: { customer: [{ $user: 'id' }] } };
   await using acme = await startAgentServer(({ organizations: [organization] }) => {
-    const orders = organization?.resources[0].tables.find(({ id }: { id: string }) => id === 'orders');
+    const [resource] = organization?.resources ?? [];
+    const orders = resource.tables.find(({ id }: { id: string }) => id === 'orders');
     orders.columns = [{ name: 'customer', type: 'text' }];
+    resource.groups = [{ id: 'goods', tables: ['products'] }];
     const web = organization?.applications.find(({ name }: { name: string }) => name === 'web');
-    web.default = { tables: { orders: { read: own } } };
+    web.default = { tables: { orders: { read: own }, '@goods': { read: true } } };
   });
   const { json, text } = await acme.tokens(acme.agent(), { scope: undefined });
   const { sub } = await acme.server.introspect(json.access_token, 'shop-api');
   const [, id] = sub.split('/');
-  assert.deepEqual(
-    json.authorization_details?.map(({ rows }: { rows: object }) => rows),
-    [{ customer: [id] }],
-    text,
-  );
+  const rows = json.authorization_details?.flatMap((detail: { rows?: object }) => detail.rows ?? []);
+  assert.deepEqual(rows, [{ customer: [id] }], text);
+  assert.deepEqual(json.permissions.tables, { products: ONLY_READ });
 });
