@@ -27,6 +27,12 @@ interface Outcome {
   readonly text: string;
 }
 
+/**
+ * What Python before 3.11.5 sometimes says when it reads its own sources (python/cpython#106905): a fault of the program, which
+ * says nothing of the answers.
+ */
+const FAULT_OF_PYTHON = 'AST constructor recursion depth mismatch';
+
 /** In a folder that it may leave files in. */
 const run = (cwd: string, args: readonly string[]): Promise<Outcome> =>
   new Promise((resolve) => {
@@ -47,13 +53,16 @@ test('no request of Schemathesis gets an answer that is not described', {
     operations: [],
     env: { GRANTABLE_ADMINISTRATION_LIMIT: '1000000/1m' },
   });
-  const { code, text } = await run(admin.server.dataDir, [
-    `--config-file=${join(ROOT, 'test/schemathesis/schemathesis.toml')}`,
-    'run',
-    join(ROOT, 'docs/openapi.json'),
-    `--url=${admin.base}`,
-    `--header=Authorization: Bearer ${admin.tokens.server}`,
-  ]);
+  const ask = () =>
+    run(admin.server.dataDir, [
+      `--config-file=${join(ROOT, 'test/schemathesis/schemathesis.toml')}`,
+      'run',
+      join(ROOT, 'docs/openapi.json'),
+      `--url=${admin.base}`,
+      `--header=Authorization: Bearer ${admin.tokens.server}`,
+    ]);
+  const first = await ask();
+  const { code, text } = first.text.includes(FAULT_OF_PYTHON) ? await ask() : first;
   assert.equal(code, 0, text);
   assert.match(text, new RegExp(`Tested: +${operations.length}\\b`), text);
 });
