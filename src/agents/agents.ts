@@ -9,9 +9,14 @@ import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
 import { retryOnConflict } from '../changes/retry-on-conflict.ts';
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
-import { isAgentPermitted, isApproved, mayUseGrant } from '../directory/registered-applications.ts';
+import {
+  findAgent,
+  isAgentPermitted,
+  isApproved,
+  mayUseGrant,
+} from '../directory/registered-applications.ts';
 import { MalformedRequest, MetadataRejected, UnknownResource } from '../errors/domain.ts';
-import { type Application, type Organization, uniqueClientId } from '../nouns/index.ts';
+import type { Application, Organization } from '../nouns/index.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toAgentFields, toAgentName } from './application.ts';
@@ -87,12 +92,6 @@ const changedMeanwhile = (): MalformedRequest =>
   new MalformedRequest({ description: 'The application changed meanwhile. Start again from there.' });
 
 export function createAgents({ store, changes, documents }: AgentsDeps): Agents {
-  const findStored = (clientId: string, organization: string) =>
-    store.applications.findBy(
-      'clientId',
-      uniqueClientId({ clientId, organization, agent: { kind: 'document' } }),
-    );
-
   async function findPlace(
     view: DirectoryView,
     { clientId, resource }: AgentRequest,
@@ -102,7 +101,7 @@ export function createAgents({ store, changes, documents }: AgentsDeps): Agents 
     const organization = found && (await view.findOrganization(found.organization));
     if (!organization?.enabled || !organization.agents) return undefined;
     const template = (await view.findApplicationById(organization.agents.application))?.application;
-    const stored = template && (await findStored(clientId, organization.id));
+    const stored = template && (await findAgent(store, organization.id, clientId));
     if (!template || stored?.enabled === false) return undefined;
     const isPermitted = isAgentPermitted(organization, clientId, stored !== undefined && isApproved(stored));
     return isPermitted ? { organization, template, stored } : undefined;

@@ -10,17 +10,18 @@
 import { isBuiltIn } from '../nouns/built-in.ts';
 import {
   type Application,
+  agentKey,
   type CollectionName,
   type Datasource,
   DEFAULT_HOST,
   type FaceName,
+  isUrl,
   type Noun,
   type Organization,
   type Resource,
   type Role,
   TRUSTING,
   type User,
-  uniqueClientId,
   type Webhook,
 } from '../nouns/index.ts';
 import { ORGANIZATION_CLIENT } from '../nouns/names.ts';
@@ -231,13 +232,12 @@ function createView(
       const found = await byClientId(clientId);
       // The key of an agent is more than its id, and must not be good as another id of it.
       const own = found?.application.clientId === clientId ? found : undefined;
-      if (!clientId.startsWith('https:')) return own;
+      if (!isUrl(clientId)) return own;
       if (typeof resource === 'string') {
         const organization = (await resourceSpelled(resource))?.organization;
         if (organization === undefined || own?.organization.id === organization) return own;
         // What another organization calls its own application does not keep the agent out here.
-        const key = uniqueClientId({ clientId, organization, agent: { kind: 'document' } });
-        return (await byClientId(key)) ?? own;
+        return (await byClientId(agentKey(organization, clientId))) ?? own;
       }
       if (own) return own;
       const [one, other] = (await agents(clientId)) ?? [];

@@ -2,7 +2,8 @@
  * Applications that a person registered through an older API, and agents, which registered themselves: they have at most
  * what the one they came through has.
  */
-import type { Application, Organization } from '../nouns/index.ts';
+import { type Application, agentKey, type Organization } from '../nouns/index.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
 
 /**
  * Whether one may use a grant: it asks for itself, or the application it was registered through may use the grant. An agent
@@ -14,6 +15,15 @@ export function mayUseGrant(
   { agent }: Partial<Pick<Application, 'agent'>> = {},
 ): boolean {
   return (grant === 'client_credentials' && !agent) || through.grants.includes(grant);
+}
+
+/** The agent that an organization knows by the URL of its document. @param organization id */
+export function findAgent(
+  { applications }: Pick<DirectoryStore, 'applications'>,
+  organization: string,
+  clientId: string,
+): Promise<Application | undefined> {
+  return applications.findBy('clientId', agentKey(organization, clientId));
 }
 
 /** Whether an administrator approved the agent as it describes itself. */

@@ -10,7 +10,7 @@ import { ClientRejected, DomainError, MalformedRequest } from '../errors/domain.
 import { readForm } from '../http/body.ts';
 import type { Endpoint, EndpointRequest } from '../http/direct.ts';
 import { Refusal } from '../http/refusal.ts';
-import type { Application } from '../nouns/index.ts';
+import { type Application, isUrl } from '../nouns/index.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
 
 declare module 'koa' {
@@ -139,8 +139,8 @@ export function createRequests(deps: RequestsDeps): Requests {
       const credentials = readCredentials(authorization, form);
       const viewing = await directory.viewFor(state.turn ?? state);
       const onNamed = (named: NamedClient): void => noteClient(state, named);
-      const isUrl = credentials.clientId.startsWith('https:');
-      const resource = form.resource ?? (isUrl ? await findResourceOfToken(form) : undefined);
+      const resource =
+        form.resource ?? (isUrl(credentials.clientId) ? await findResourceOfToken(form) : undefined);
       const request = { ...endpoint, view: viewing.view, address, resource, onNamed };
       const client = await authenticateClient(credentials, request);
       state.client = client;

@@ -135,13 +135,23 @@ export function isRegistered(noun: {
   return noun.owner !== undefined || noun.registeredThrough !== undefined;
 }
 
-/** Each organization has its own agent of a URL, which may be what an operator of another one calls an application. */
+/** Whether a `client_id` is a URL, as those of agents with a document are. */
+export function isUrl(clientId: string): boolean {
+  return clientId.startsWith('https:');
+}
+
+/** By which the agent of a URL is unique: each organization has its own. */
+export function agentKey(organization: string, clientId: string): string {
+  return `${organization} ${clientId}`;
+}
+
+/** An operator of another organization may call an application what is the URL of an agent. */
 export function uniqueClientId(noun: {
   readonly clientId: string;
   readonly organization: string;
   readonly agent?: { readonly kind: string };
 }): string {
-  return noun.agent?.kind === 'document' ? `${noun.organization} ${noun.clientId}` : noun.clientId;
+  return noun.agent?.kind === 'document' ? agentKey(noun.organization, noun.clientId) : noun.clientId;
 }
 
 export interface OfOrganization extends Noun {

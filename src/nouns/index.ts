@@ -21,13 +21,14 @@ export {
   type ApplicationSecret,
   AUTH_METHODS,
   type AuthMethod,
+  agentKey,
   type Ceiling,
   DEFAULT_SECRET,
   type Grant,
   isRegistered,
+  isUrl,
   MOST_SECRETS,
   secretName,
-  uniqueClientId,
   usesSecret,
 } from './application.ts';
 export type { Connection, ConnectionSecret } from './connection.ts';

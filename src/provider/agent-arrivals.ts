@@ -1,6 +1,7 @@
 /** Agents at the authorization endpoint, the one place where their documents are fetched. */
 import type { Middleware } from 'koa';
 import { UnknownResource } from '../errors/domain.ts';
+import { isUrl } from '../nouns/index.ts';
 import type { ProviderDeps } from './deps.ts';
 
 export function createAgentArrivals({
@@ -9,7 +10,7 @@ export function createAgentArrivals({
 }: Pick<ProviderDeps, 'directory' | 'agents'>): Middleware {
   return async function agentArrivals(ctx, next) {
     const { client_id: clientId, resource } = ctx.query;
-    if (typeof clientId !== 'string' || !clientId.startsWith('https:')) return next();
+    if (typeof clientId !== 'string' || !isUrl(clientId)) return next();
     const { view } = await directory.viewFor(ctx.state);
     if (typeof resource === 'string') {
       await agents.arrive(view, { clientId, resource, address: ctx.state.address });

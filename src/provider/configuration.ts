@@ -17,6 +17,7 @@ import { isPkceRequired, OWN_CLIENT_METADATA } from './clients.ts';
 import type { ProviderDeps } from './deps.ts';
 import { toEngineError } from './engine-errors.ts';
 import { ENGINE_PATHS } from './paths.ts';
+import { resourceOf } from './resource-parameter.ts';
 
 export interface ConfigurationDeps
   extends Pick<ProviderDeps, 'issuer' | 'directory' | 'agents' | 'users' | 'lifetimes' | 'pages'> {
@@ -37,8 +38,7 @@ function createFindAccount({ directory, agents, users }: ConfigurationDeps): Fin
     const { client } = ctx.oidc;
     if (client) {
       const { view } = await directory.viewFor(ctx.state);
-      const resource = ctx.state.resourceOfToken ?? ctx.oidc.params?.resource;
-      const active = await agents.find(view, { clientId: client.clientId, resource });
+      const active = await agents.find(view, { clientId: client.clientId, resource: resourceOf(ctx) });
       if (active?.application.realm !== user.realm) return undefined;
     }
     return { accountId: userSubject(user), claims: () => userClaims(user) };

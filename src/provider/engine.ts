@@ -14,6 +14,7 @@ import type { ProviderDeps } from './deps.ts';
 import { insideEngine } from './engine-errors.ts';
 import { LocalSigningKey } from './external-key.ts';
 import { acceptEarlierHints } from './id-token-hints.ts';
+import { resourceOf } from './resource-parameter.ts';
 
 export interface EngineDeps
   extends Pick<ProviderDeps, 'service' | 'signingKeys' | 'signingMode' | 'directory' | 'agents'> {
@@ -70,11 +71,6 @@ function registerGrants(provider: Provider, { service, directory }: EngineDeps):
     const repeatable = [...(grant.repeatable ?? []), 'resource'];
     provider.registerGrantType(grant.type, token as never, parameters, repeatable);
   }
-}
-
-/** The resource that the request is about, as far as it has been read; at userinfo that of the token. */
-function resourceOf({ oidc, query, state }: KoaContextWithOIDC): unknown {
-  return state.resourceOfToken ?? oidc?.params?.resource ?? query.resource;
 }
 
 function createFindActive({ directory, agents }: EngineDeps) {

@@ -5,9 +5,9 @@
 import { z } from 'zod';
 import { publisherOf } from '../../agents/publisher.ts';
 import { retryOnConflict } from '../../changes/retry-on-conflict.ts';
-import { isApproved } from '../../directory/registered-applications.ts';
+import { findAgent, isApproved } from '../../directory/registered-applications.ts';
 import { DomainError, NotFound } from '../../errors/domain.ts';
-import { AGENT_KINDS, type Application, uniqueClientId } from '../../nouns/index.ts';
+import { AGENT_KINDS, type Application } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
 import { countLoginsOf, countTokensOf } from '../living.ts';
 import { isVisible, requireRowAccess, visiblePart } from '../rights/guards.ts';
@@ -127,8 +127,10 @@ function reader({ clientId }: ListQuery, { organization: { id } }: Where, { stor
     return (page: PageQuery) => store.applications.page({ ...page, listed });
   }
   return async () => {
-    const keys = AGENT_KINDS.map((kind) => uniqueClientId({ clientId, organization: id, agent: { kind } }));
-    const found = await Promise.all(keys.map((key) => store.applications.findBy('clientId', key)));
+    const found = await Promise.all([
+      findAgent(store, id, clientId),
+      store.applications.findBy('clientId', clientId),
+    ]);
     return { items: found.filter((each) => each !== undefined) };
   };
 }

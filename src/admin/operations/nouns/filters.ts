@@ -1,14 +1,9 @@
 /** What lists of nouns may be narrowed to: exact names, and what the nouns belong to. */
 import { z } from 'zod';
 import { collectionOf } from '../../../directory/collections.ts';
+import { findAgent } from '../../../directory/registered-applications.ts';
 import { MANAGEMENT } from '../../../nouns/built-in.ts';
-import {
-  declarationOf,
-  isNounId,
-  type Organization,
-  type UniqueKey,
-  uniqueClientId,
-} from '../../../nouns/index.ts';
+import { declarationOf, isNounId, type Organization, type UniqueKey } from '../../../nouns/index.ts';
 import { loginKey } from '../../../nouns/user.ts';
 import { findableEmail, findableUsername } from '../../../nouns/usernames.ts';
 import type { OperationDeps } from '../deps.ts';
@@ -92,14 +87,8 @@ async function findUnique<C extends ObjectCollection>(
   const nouns = collectionOf(store, collection);
   const noun =
     (await nouns.findBy(filter as UniqueKey<C>, key)) ??
-    (filter === 'clientId' ? await findAgent(organization, value, store) : undefined);
+    (filter === 'clientId' ? await findAgent(store, organization, value) : undefined);
   return noun ? { id: noun.id, isSeen: sees([filter]) } : NOTHING;
-}
-
-/** Each organization has its own one of a URL. */
-function findAgent(organization: string, clientId: string, { applications }: OperationDeps['store']) {
-  const key = uniqueClientId({ clientId, organization, agent: { kind: 'document' } });
-  return applications.findBy('clientId', key);
 }
 
 const NUMBER = /^\d{1,15}$/;
