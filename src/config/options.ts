@@ -2,7 +2,7 @@
  * The configuration: what an operator can set in the environment. Everything is checked here, once, before anything
  * starts; all problems are reported together. The apply file is `apply`'s. It serves no routes.
  *
- * This file: every option of the environment as data. `docs/configuration.md` is written from it.
+ * This file: every option of the environment as data. Tables of `docs/configuration.md` are written from it.
  */
 import { builtInFaces, titlesOf } from '../faces/index.ts';
 import { isHostAndPort, isHostname } from '../nouns/hosts.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { options } from '../../src/config/options.ts';
+import { ignoredPrefixes, type Option, options } from '../../src/config/options.ts';
 import { written } from '../../src/write-docs.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -37,6 +37,17 @@ test('the JSON Schema of the apply file explains every key', () => {
 
 test('every option has its row', () => {
   for (const { name } of Object.values(options)) assert.ok(text.includes(`\n| \`${name}\` |`), name);
+});
+
+test('every insecure choice and the sample of an apply file are on the page', () => {
+  const all: readonly Option[] = Object.values(options);
+  for (const { name, insecure, refusedInProduction } of all) {
+    for (const rule of [insecure, refusedInProduction]) {
+      if (rule) assert.ok(text.includes(`\n- \`${name}\`: ${rule.says}\n`), rule.says);
+    }
+  }
+  assert.ok(text.includes(readFileSync(join(ROOT, 'docs', 'apply.sample.yaml'), 'utf8')));
+  for (const prefix of ignoredPrefixes) assert.ok(text.includes(`\`${prefix}\``), prefix);
 });
 
 test('every key of the apply file has a meaning', () => {
