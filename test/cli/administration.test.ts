@@ -317,9 +317,9 @@ test('commands that administer say what they know, and what is unknown', async (
 test('every verb has its operation', () => {
   const known = new Set<string>(operations.map(({ id }) => id));
   const named = nounCommands.flatMap(({ verbs }) =>
-    verbs.flatMap(({ operation, ofOrganization }) => [
+    verbs.flatMap(({ operation, about }) => [
       operation,
-      ...(ofOrganization ? [ofOrganization] : []),
+      ...(about === 'any' ? [`organizations.${operation}`] : []),
     ]),
   );
   assert.deepEqual(

@@ -41,7 +41,7 @@ function hasBody({ req }: Context): boolean {
 }
 
 /** @throws FieldsRefused */
-function requireValid(schema: z.ZodType, value: unknown): unknown {
+export function requireValid(schema: z.ZodType, value: unknown): unknown {
   const read = schema.safeParse(value);
   if (read.success) return read.data;
   throw new FieldsRefused(read.error.issues.flatMap((issue) => toFieldProblems(issue, value, schema)));

@@ -1,8 +1,8 @@
 /** Objects by the names that people type: `acme/shop`, `acme/shop/ann`. */
 import { isNounId } from '../../nouns/index.ts';
 import { CommandFailed, UsageError } from '../command.ts';
+import type { Administration } from './administration.ts';
 import type { Found } from './show.ts';
-import type { Administration } from './transport.ts';
 
 export interface Reference {
   readonly organization: string;
@@ -27,17 +27,11 @@ export function membersOf(collection: string, name: string): Record<string, stri
   return of.length === 0 ? { username } : { application: of.reverse().join('/'), username };
 }
 
-/** What a list is asked for, so that it holds the object and few others. */
-function filterOf(collection: string, members: Readonly<Record<string, string>>): Record<string, string> {
-  if (collection === 'users') return { search: members.username ?? '' };
-  return members;
-}
-
 /** Each object of a list, page by page. @param most how many at most */
 export async function* eachListed(
   administration: Administration,
   id: string,
-  parameters: Readonly<Record<string, string>>,
+  parameters: Readonly<Record<string, string>> | undefined,
   query: Readonly<Record<string, string>>,
   most = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<Found> {
@@ -56,12 +50,6 @@ export async function* eachListed(
   } while (after !== undefined);
 }
 
-/** Names are compared as the server does; an application that is not named is that of users of the organization itself. */
-function fits(collection: string, members: Readonly<Record<string, string>>, found: Found): boolean {
-  if (collection !== 'users') return true;
-  return found.application === members.application;
-}
-
 /** Named by an id, of whatever form. */
 const WITHOUT_NAMES: ReadonlySet<string> = new Set(['tokens', 'logins']);
 
@@ -75,13 +63,12 @@ export async function findId(
   const isId = isNounId(name) && collection !== 'agents';
   if (isId || WITHOUT_NAMES.has(collection)) return name;
   const members = membersOf(collection, name);
-  const listed = eachListed(
-    administration,
-    `${collection}.list`,
-    { organization },
-    filterOf(collection, members),
-  );
-  for await (const found of listed) if (fits(collection, members, found)) return String(found.id);
+  const ofUser = collection === 'users' ? { search: members.username ?? '' } : undefined;
+  const listed = eachListed(administration, `${collection}.list`, { organization }, ofUser ?? members);
+  for await (const found of listed) {
+    // An application that is not named is that of users of the organization itself.
+    if (!ofUser || found.application === members.application) return String(found.id);
+  }
   if (isNounId(name)) return name;
   throw new CommandFailed(`There is no ${collection.replace(/s$/, '')} ${organization}/${name}.`);
 }

@@ -10,17 +10,16 @@ import {
   type Command,
   CommandFailed,
   type CommandIo,
-  type Output,
   readArguments,
   UsageError,
   writeLines,
 } from '../command.ts';
+import type { Administration } from './administration.ts';
 import { eachListed, findId, membersOf, type Reference, readReference } from './names.ts';
 import { findVerb, type NounCommand, nounCommands, type Verb } from './nouns.ts';
 import { withProgress } from './progress.ts';
 import { readBody } from './set-values.ts';
 import { type Found, wantsJson, writeArray, writeObject, writeTable } from './show.ts';
-import type { Administration } from './transport.ts';
 
 const common = { json: { type: 'boolean' }, server: { type: 'string' } } as const;
 
@@ -122,7 +121,8 @@ export function createNounCommand(singular: string, before: Readonly<Record<stri
       const found = findVerb(noun, args);
       if (!found) throw new UsageError(describeVerbs(noun, args[0], Object.keys(before)));
       const { openAdministration } = await import('./open.ts');
-      const operation = await findOperation(found.verb);
+      const { requireOperation } = await import('./administration.ts');
+      const operation = requireOperation(found.verb.operation);
       const { least, most } = argumentsOf(found.verb);
       const options = optionsOf(operation, found.verb);
       const { values, positionals } = readArguments(found.rest, options, least, most);
@@ -145,20 +145,12 @@ function describeVerbs(
   return `Unknown verb ${quote(typed)} of ${singular}${didYouMean(typed, words)}. Use ${known}`;
 }
 
-async function findOperation({ operation: id }: Verb): Promise<Operation> {
-  const { operations } = await import('../../admin/operations/index.ts');
-  const all: readonly Operation[] = operations;
-  const operation = all.find((each) => each.id === id);
-  if (!operation) throw new Error(`there is no operation ${id}`);
-  return operation;
-}
-
 /** What an operation is asked for. */
 interface Target {
   readonly id: string;
-  readonly parameters: Readonly<Record<string, string>>;
+  readonly parameters?: Readonly<Record<string, string>>;
   /** Of the body. */
-  readonly members: Readonly<Record<string, string>>;
+  readonly members?: Readonly<Record<string, string>>;
   /** For sentences. */
   readonly name: string;
 }
@@ -175,7 +167,7 @@ async function run(work: Work, positionals: readonly string[]): Promise<void> {
   if (verb.asks && !dryRun && given.yes !== true) await confirm(`${verb.says} ${target.name}`, io);
   const request = { parameters: target.parameters, query, ...(body !== undefined && { body }), dryRun };
   const answered = await withProgress(
-    io.stderr,
+    io,
     () => `${target.name}: working`,
     async () => {
       const version = operation.conditional ? await readVersion(work, target) : undefined;
@@ -203,37 +195,36 @@ async function readVersion(
 
 async function findTarget(work: Work, [first = '', second]: readonly string[]): Promise<Target> {
   const { noun, verb, administration } = work;
-  const { about, operation: id, ofOrganization } = verb;
-  const none = { parameters: {}, members: {} };
-  if (about === 'nothing') return { id, ...none, name: `the ${noun.collection}` };
+  const { about, operation: id } = verb;
+  if (about === 'nothing') return { id, name: `the ${noun.collection}` };
+  const ofOrganization = { organization: first };
   if (about === 'any') {
-    if (first === '') return { id, ...none, name: 'the server' };
-    return { id: ofOrganization ?? id, parameters: { organization: first }, members: {}, name: first };
+    if (first === '') return { id, name: 'the server' };
+    return { id: `organizations.${id}`, parameters: ofOrganization, name: first };
   }
   const name = `${noun.singular} ${first}`;
+  const isNew = verb.words === 'create';
   if (noun.collection === 'organizations') {
-    const isNew = verb.words === 'create';
-    const parameters: Record<string, string> = isNew ? {} : { organization: first };
-    return { id, parameters, members: isNew ? { name: first } : {}, name };
+    return isNew ? { id, members: { name: first }, name } : { id, parameters: ofOrganization, name };
   }
-  if (about === 'organization' && verb.words !== 'create')
-    return { id, parameters: { organization: first }, members: {}, name };
+  if (about === 'organization' && !isNew) return { id, parameters: ofOrganization, name };
   const reference = readReference(first, noun.named);
   const { organization } = reference;
-  if (verb.words === 'create') {
-    const members = membersOf(noun.collection, reference.name);
-    return { id, parameters: { organization }, members, name };
+  if (isNew) {
+    return { id, parameters: { organization }, members: membersOf(noun.collection, reference.name), name };
   }
-  const own = { organization, [noun.singular]: await findId(administration, noun.collection, reference) };
-  const { parameter, member, isShown } = verb.second ?? {};
-  const named = parameter === undefined ? {} : { [parameter]: await findPart(work, own, second ?? '') };
-  const said = second === undefined && isShown ? await agreeTo(work, own, name) : (second ?? '');
-  return {
-    id,
-    parameters: { ...own, ...named },
-    members: member === undefined ? {} : { [member]: said },
-    name,
+  const parameters = {
+    organization,
+    [noun.singular]: await findId(administration, noun.collection, reference),
   };
+  const { parameter, member, isShown } = verb.second ?? {};
+  if (parameter !== undefined) {
+    const part = await findPart(work, parameters, second ?? '');
+    return { id, parameters: { ...parameters, [parameter]: part }, name };
+  }
+  if (member === undefined) return { id, parameters, name };
+  const said = second === undefined && isShown ? await agreeTo(work, parameters, name) : (second ?? '');
+  return { id, parameters, members: { [member]: said }, name };
 }
 
 /** The member that was left out, of what the person at a terminal is shown. @throws UsageError, CommandFailed */
@@ -278,7 +269,7 @@ async function readQuery({ operation, given, administration }: Work, { parameter
     const value = given[key];
     if (typeof value !== 'string') continue;
     const collection = NAMED_IN_QUERIES[key];
-    const { organization } = parameters;
+    const { organization } = parameters ?? {};
     const reference: Reference | undefined =
       collection !== undefined && organization !== undefined ? { organization, name: value } : undefined;
     query[key] = collection && reference ? await findId(administration, collection, reference) : value;
@@ -297,24 +288,13 @@ async function list(work: Work, target: Target, query: Record<string, string>): 
     }
   };
   await withProgress(
-    io.stderr,
+    io,
     () => `${count} so far`,
-    async (clear) => {
-      const stdout = cleared(io.stdout, clear);
+    async (stdout) => {
       if (wantsJson(given.json, io)) await writeArray(counted(), stdout);
       else await writeTable(counted(), noun.columns, stdout);
     },
   );
-}
-
-/** Both streams may be one terminal. */
-function cleared(output: Output, clear: () => void): Output {
-  return {
-    write(text) {
-      clear();
-      return output.write(text);
-    },
-  };
 }
 
 /** @throws UsageError */
@@ -337,10 +317,9 @@ async function stream(
     throw new UsageError(`--format ${quote(format)} is unknown. Use ${names.join(' or ')}`);
   let bytes = 0;
   await withProgress(
-    io.stderr,
+    io,
     () => `${bytes} characters so far`,
-    async (clear) => {
-      const stdout = cleared(io.stdout, clear);
+    async (stdout) => {
       for await (const piece of administration.lines(id, media, { parameters, query })) {
         bytes += piece.length;
         stdout.write(piece);

@@ -11,7 +11,10 @@ export interface Verb {
   readonly operation: string;
   /** For `-h`. */
   readonly says: string;
-  /** What it is about: a noun, the organization itself, or nothing. `any`: an organization if one is named. */
+  /**
+   * What it is about: a noun, the organization itself, or nothing. `any`: an organization if one is named, and then the
+   * operation is the one below `organizations`.
+   */
   readonly about: 'noun' | 'organization' | 'any' | 'nothing';
   /** A second name: the members that it gives the body, or what else of the path it names. */
   readonly second?: {
@@ -25,8 +28,6 @@ export interface Verb {
   readonly members?: readonly string[];
   /** The person at a terminal is asked first. */
   readonly asks?: true;
-  /** The operation with an organization, where `about` is `any`. */
-  readonly ofOrganization?: string;
   /** The media types of an answer in lines, by the name of the format; the first is the usual one. */
   readonly formats?: Readonly<Record<string, string>>;
   /** What has been done, for a terminal. */
@@ -46,61 +47,38 @@ export interface NounCommand {
   readonly verbs: readonly Verb[];
 }
 
-const SHOWS_TOKENS = 'Ends all its tokens and logins.';
+/**
+ * By their words. The operation is given without the collection, and left out where it is called as the words are. What
+ * says nothing else is about a noun.
+ */
+type Verbs = Readonly<Record<string, Pick<Verb, 'says'> & Partial<Omit<Verb, 'words'>>>>;
 
-/** List, show, create, change and remove. */
-function five(collection: string): readonly Verb[] {
-  return [
-    { words: 'list', operation: `${collection}.list`, says: 'Lists them.', about: 'organization' },
-    { words: 'show', operation: `${collection}.get`, says: 'Shows one.', about: 'noun' },
-    {
-      words: 'create',
-      operation: `${collection}.create`,
-      says: 'Makes one.',
-      about: 'organization',
-      done: 'Made',
-    },
-    {
-      words: 'change',
-      operation: `${collection}.change`,
-      says: 'Changes one.',
-      about: 'noun',
-      done: 'Changed',
-    },
-    {
-      words: 'remove',
-      operation: `${collection}.remove`,
-      says: 'Removes one, with all that belongs to it.',
-      about: 'noun',
-      asks: true,
-      done: 'Removed',
-    },
-  ];
-}
+const revoke = { says: 'Ends all its tokens and logins.', asks: true } as const;
 
-const two = (collection: string, end: string): readonly Verb[] => [
-  {
-    words: 'list',
-    operation: `${collection}.list`,
-    says: 'Lists them, newest first.',
-    about: 'organization',
-  },
-  { words: 'show', operation: `${collection}.get`, says: 'Shows one.', about: 'noun' },
-  { words: 'end', operation: `${collection}.end`, says: end, about: 'noun', asks: true, done: 'Ended' },
-];
+const five = {
+  list: { says: 'Lists them.', about: 'organization' },
+  show: { says: 'Shows one.', operation: 'get' },
+  create: { says: 'Makes one.', about: 'organization', done: 'Made' },
+  change: { says: 'Changes one.', done: 'Changed' },
+  remove: { says: 'Removes one, with all that belongs to it.', asks: true, done: 'Removed' },
+} as const satisfies Verbs;
+
+const three = (end: string): Verbs => ({
+  list: { says: 'Lists them, newest first.', about: 'organization' },
+  show: five.show,
+  end: { says: end, asks: true, done: 'Ended' },
+});
 
 const NAMED = 'ORGANIZATION/NAME';
 
-export const nounCommands: readonly NounCommand[] = [
+const declared: readonly (Omit<NounCommand, 'verbs'> & { readonly verbs: Verbs })[] = [
   {
     singular: 'organization',
     collection: 'organizations',
     summary: 'Lists, shows, makes, changes and removes organizations.',
     named: 'ORGANIZATION',
     columns: ['name', 'displayName', 'enabled', 'default'],
-    verbs: five('organizations').map((verb) =>
-      verb.words === 'list' ? { ...verb, about: 'nothing' } : verb,
-    ),
+    verbs: { ...five, list: { says: 'Lists them.', about: 'nothing' } },
   },
   {
     singular: 'user',
@@ -108,31 +86,21 @@ export const nounCommands: readonly NounCommand[] = [
     summary: 'Lists, shows, makes, changes, unlocks and removes users.',
     named: 'ORGANIZATION/APPLICATION/USERNAME, or ORGANIZATION/USERNAME for users of the organization itself',
     columns: ['username', 'application', 'email', 'enabled', 'roles'],
-    verbs: [
-      ...five('users'),
-      { words: 'state', operation: 'users.state', says: 'Shows whether they can log in.', about: 'noun' },
-      {
-        words: 'unlock',
-        operation: 'users.unlock',
-        says: 'Ends the delay after wrong passwords.',
-        about: 'noun',
-        done: 'Unlocked',
-      },
-      {
-        words: 'reset-password',
-        operation: 'users.passwordReset.link',
+    verbs: {
+      ...five,
+      state: { says: 'Shows whether they can log in.' },
+      unlock: { says: 'Ends the delay after wrong passwords.', done: 'Unlocked' },
+      'reset-password': {
         says: 'Makes a link with which they set a new password.',
-        about: 'noun',
+        operation: 'passwordReset.link',
       },
-      {
-        words: 'mail-password-reset',
-        operation: 'users.passwordReset.mail',
+      'mail-password-reset': {
         says: 'Mails them such a link.',
-        about: 'noun',
+        operation: 'passwordReset.mail',
         done: 'Mailed',
       },
-      { words: 'revoke', operation: 'users.revoke', says: SHOWS_TOKENS, about: 'noun', asks: true },
-    ],
+      revoke,
+    },
   },
   {
     singular: 'application',
@@ -140,32 +108,23 @@ export const nounCommands: readonly NounCommand[] = [
     summary: 'Lists, shows, makes, changes and removes applications.',
     named: NAMED,
     columns: ['name', 'clientId', 'enabled', 'grants', 'resource'],
-    verbs: [
-      ...five('applications'),
-      {
-        words: 'secret list',
-        operation: 'applications.secrets.list',
-        says: 'Lists its secrets, with their last use.',
-        about: 'noun',
-      },
-      {
-        words: 'secret add',
-        operation: 'applications.secrets.create',
+    verbs: {
+      ...five,
+      'secret list': { says: 'Lists its secrets, with their last use.', operation: 'secrets.list' },
+      'secret add': {
         says: 'Gives it one more secret, which is shown once.',
-        about: 'noun',
+        operation: 'secrets.create',
         second: { argument: 'SECRET', member: 'name' },
       },
-      {
-        words: 'secret remove',
-        operation: 'applications.secrets.remove',
+      'secret remove': {
         says: 'Removes a secret, and ends what was made with it.',
-        about: 'noun',
+        operation: 'secrets.remove',
         second: { argument: 'SECRET', parameter: 'secret' },
         asks: true,
         done: 'Removed',
       },
-      { words: 'revoke', operation: 'applications.revoke', says: SHOWS_TOKENS, about: 'noun', asks: true },
-    ],
+      revoke,
+    },
   },
   {
     singular: 'agent',
@@ -173,40 +132,26 @@ export const nounCommands: readonly NounCommand[] = [
     summary: 'Lists, shows, approves and ends agents: applications that registered themselves.',
     named: 'ORGANIZATION/CLIENT_ID',
     columns: ['clientId', 'name', 'approved', 'people.count', 'createdAt', 'unusedSince'],
-    verbs: [
-      { words: 'list', operation: 'agents.list', says: 'Lists them.', about: 'organization' },
-      { words: 'show', operation: 'agents.get', says: 'Shows one.', about: 'noun' },
-      {
-        words: 'approve',
-        operation: 'agents.approve',
+    verbs: {
+      list: five.list,
+      show: five.show,
+      approve: {
         says: 'Approves one as it describes itself: DOCUMENT is what show says.',
-        about: 'noun',
         second: { argument: 'DOCUMENT', member: 'document', isShown: true },
         done: 'Approved',
       },
-      {
-        words: 'withdraw-approval',
-        operation: 'agents.withdrawApproval',
+      'withdraw-approval': {
         says: 'Takes an approval back.',
-        about: 'noun',
+        operation: 'withdrawApproval',
         done: 'Withdrew the approval of',
       },
-      {
-        words: 'end',
-        operation: 'agents.end',
-        says: 'Ends one with all its tokens and logins.',
-        about: 'noun',
-        asks: true,
-        done: 'Ended',
-      },
-      {
-        words: 'invite',
-        operation: 'agents.invite',
+      end: { says: 'Ends one with all its tokens and logins.', asks: true, done: 'Ended' },
+      invite: {
         says: 'Makes an initial access token, with which agents register.',
         about: 'organization',
         members: ['uses', 'lifetime'],
       },
-    ],
+    },
   },
   {
     singular: 'role',
@@ -214,7 +159,7 @@ export const nounCommands: readonly NounCommand[] = [
     summary: 'Lists, shows, makes, changes and removes roles.',
     named: NAMED,
     columns: ['name', 'enabled', 'default', 'resource', 'scopes'],
-    verbs: five('roles'),
+    verbs: five,
   },
   {
     singular: 'resource',
@@ -222,7 +167,7 @@ export const nounCommands: readonly NounCommand[] = [
     summary: 'Lists, shows, makes, changes and removes resources, and reads their tables from a database.',
     named: 'ORGANIZATION/IDENTIFIER',
     columns: ['identifier', 'name', 'enabled', 'token.format'],
-    verbs: five('resources'),
+    verbs: five,
   },
   {
     singular: 'datasource',
@@ -230,7 +175,7 @@ export const nounCommands: readonly NounCommand[] = [
     summary: 'Lists, shows, makes, changes, removes and tries out databases that people log in against.',
     named: NAMED,
     columns: ['name', 'kind', 'enabled', 'host'],
-    verbs: five('datasources'),
+    verbs: five,
   },
   {
     singular: 'webhook',
@@ -238,29 +183,20 @@ export const nounCommands: readonly NounCommand[] = [
     summary: 'Lists, shows, makes, changes and removes webhooks.',
     named: NAMED,
     columns: ['name', 'url', 'enabled', 'events'],
-    verbs: [
-      ...five('webhooks'),
-      {
-        words: 'delivery list',
-        operation: 'webhooks.deliveries.list',
+    verbs: {
+      ...five,
+      'delivery list': {
         says: 'Lists what was sent and what waits, newest first.',
-        about: 'noun',
+        operation: 'deliveries.list',
       },
-      {
-        words: 'delivery resend',
-        operation: 'webhooks.deliveries.resend',
+      'delivery resend': {
         says: 'Sends an event again.',
-        about: 'noun',
+        operation: 'deliveries.resend',
         second: { argument: 'DELIVERY', parameter: 'delivery' },
       },
-      { words: 'ping', operation: 'webhooks.ping', says: 'Sends a test event.', about: 'noun' },
-      {
-        words: 'rotate-secret',
-        operation: 'webhooks.rotateSecret',
-        says: 'Makes a new secret, which is shown once.',
-        about: 'noun',
-      },
-    ],
+      ping: { says: 'Sends a test event.' },
+      'rotate-secret': { says: 'Makes a new secret, which is shown once.', operation: 'rotateSecret' },
+    },
   },
   {
     singular: 'token',
@@ -268,7 +204,7 @@ export const nounCommands: readonly NounCommand[] = [
     summary: 'Lists, shows and ends access tokens.',
     named: 'ORGANIZATION/ID',
     columns: ['id', 'application', 'subject', 'resource', 'state', 'expiresAt'],
-    verbs: two('tokens', 'Ends one, with all that were made from it.'),
+    verbs: three('Ends one, with all that were made from it.'),
   },
   {
     singular: 'login',
@@ -276,7 +212,7 @@ export const nounCommands: readonly NounCommand[] = [
     summary: 'Lists, shows and ends logins.',
     named: 'ORGANIZATION/ID',
     columns: ['id', 'application', 'subject', 'resource', 'state', 'expiresAt'],
-    verbs: two('logins', 'Ends one, with all its tokens.'),
+    verbs: three('Ends one, with all its tokens.'),
   },
   {
     singular: 'audit',
@@ -284,32 +220,27 @@ export const nounCommands: readonly NounCommand[] = [
     summary: 'Lists, counts and exports what the audit log recorded.',
     named: '',
     columns: ['at', 'event', 'outcome', 'actor', 'subject', 'reason'],
-    verbs: [
-      {
-        words: 'list',
-        operation: 'audit.list',
-        ofOrganization: 'organizations.audit.list',
-        says: 'Lists entries, newest first.',
-        about: 'any',
-      },
-      {
-        words: 'count',
-        operation: 'audit.count',
-        ofOrganization: 'organizations.audit.count',
-        says: 'Counts entries.',
-        about: 'any',
-      },
-      {
-        words: 'export',
-        operation: 'audit.export',
-        ofOrganization: 'organizations.audit.export',
+    verbs: {
+      list: { says: 'Lists entries, newest first.', about: 'any' },
+      count: { says: 'Counts entries.', about: 'any' },
+      export: {
         says: 'Writes entries as lines of JSON, or as CSV.',
         about: 'any',
         formats: { ndjson: 'application/x-ndjson', csv: 'text/csv' },
       },
-    ],
+    },
   },
 ];
+
+export const nounCommands: readonly NounCommand[] = declared.map(({ verbs, ...noun }) => ({
+  ...noun,
+  verbs: Object.entries(verbs).map(([words, { operation = words, about = 'noun', ...verb }]) => ({
+    ...verb,
+    words,
+    operation: `${noun.collection}.${operation}`,
+    about,
+  })),
+}));
 
 /** The longest verb that the arguments begin with, and what follows it. */
 export function findVerb(

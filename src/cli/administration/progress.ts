@@ -1,45 +1,41 @@
 /** One line on a terminal that says that something takes longer, and goes when it is done. */
-import type { Output } from '../command.ts';
+import type { CommandIo, Output } from '../command.ts';
 
 /** Milliseconds before the first line, and between two. */
 const EVERY = 1_000;
 const CLEARED = '\r\u001b[K';
 
-/** Calls at an interval (milliseconds), until what it returns is called. */
-export type Repeat = (work: () => void, ms: number) => () => void;
-
-const repeatedly: Repeat = (work, ms) => {
-  const timer = setInterval(work, ms);
-  timer.unref();
-  return () => clearInterval(timer);
-};
-
 /**
  * @param describe what has been done so far, such as `400 users`
- * @param work is given what takes the line away, before it writes on the same terminal
+ * @param work writes to what it is given, which takes the line away first: both streams may be one terminal
  */
 export async function withProgress<T>(
-  output: Output,
+  { stdout, stderr }: Pick<CommandIo, 'stdout' | 'stderr'>,
   describe: () => string,
-  work: (clear: () => void) => Promise<T>,
-  repeat: Repeat = repeatedly,
+  work: (stdout: Output) => Promise<T>,
 ): Promise<T> {
-  if (output.isTTY !== true) return work(() => undefined);
+  if (stderr.isTTY !== true) return work(stdout);
   let seconds = 0;
   let isShown = false;
   const clear = (): void => {
-    if (isShown) output.write(CLEARED);
+    if (isShown) stderr.write(CLEARED);
     isShown = false;
   };
-  const stop = repeat(() => {
+  const timer = setInterval(() => {
     seconds += 1;
     isShown = true;
-    output.write(`${CLEARED}${describe()} (${seconds} s)`);
+    stderr.write(`${CLEARED}${describe()} (${seconds} s)`);
   }, EVERY);
+  timer.unref();
   try {
-    return await work(clear);
+    return await work({
+      write(text) {
+        clear();
+        return stdout.write(text);
+      },
+    });
   } finally {
-    stop();
+    clearInterval(timer);
     clear();
   }
 }

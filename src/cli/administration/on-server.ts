@@ -7,8 +7,8 @@ import { cut, quote } from '../../errors/texts.ts';
 import { isLoopback } from '../../nouns/redirect-uris.ts';
 import { defined } from '../../storage/defined.ts';
 import { CommandFailed, type CommandIo, UsageError } from '../command.ts';
+import { type Administration, type OperationRequest, requireOperation } from './administration.ts';
 import { describeFields } from './field-problems.ts';
-import type { OperationRequest, Transport } from './transport.ts';
 
 const JSON_TYPE = 'application/json';
 const MERGE_PATCH = 'application/merge-patch+json';
@@ -64,7 +64,7 @@ function describeProblem(status: number, text: string): string {
 }
 
 /** @throws UsageError when the URL or the token will not do */
-export function createServerTransport(server: string, io: Pick<CommandIo, 'env'>): Transport {
+export function administerServer(server: string, io: Pick<CommandIo, 'env'>): Administration {
   const base = readServer(server) + API;
   const token = readTokenOf(io);
 
@@ -89,8 +89,9 @@ export function createServerTransport(server: string, io: Pick<CommandIo, 'env'>
   }
 
   /** @throws CommandFailed */
-  async function ask(operation: Operation, accept: string, request: OperationRequest): Promise<Response> {
+  async function ask(id: string, accept: string, request: OperationRequest = {}): Promise<Response> {
     const { body, version } = request;
+    const operation = requireOperation(id);
     const { method } = operation;
     const headers = {
       accept,
@@ -117,8 +118,8 @@ export function createServerTransport(server: string, io: Pick<CommandIo, 'env'>
   }
 
   return {
-    async call(operation, request) {
-      const response = await ask(operation, JSON_TYPE, request);
+    async call(id, request) {
+      const response = await ask(id, JSON_TYPE, request);
       const text = await response.text();
       const [, version] = TAG.exec(response.headers.get('etag') ?? '') ?? [];
       return {
@@ -126,8 +127,8 @@ export function createServerTransport(server: string, io: Pick<CommandIo, 'env'>
         ...defined({ version: version === undefined ? undefined : Number(version) }),
       };
     },
-    async *lines(operation, media, request) {
-      const { body } = await ask(operation, media, request);
+    async *lines(id, media, request) {
+      const { body } = await ask(id, media, request);
       if (body) yield* body.pipeThrough(new TextDecoderStream());
     },
     async [Symbol.asyncDispose]() {},

@@ -1,18 +1,18 @@
 /** Operations on the store of this machine, for the operator at the shell. */
+import { requireValid } from '../../admin/api/body.ts';
 import type { OperationDeps } from '../../admin/operations/deps.ts';
 import type { Answer, Call, Operation } from '../../admin/operations/operation.ts';
 import { reserve } from '../../admin/operations/reserved.ts';
 import { operatorActor } from '../../admin/rights/actor.ts';
-import { describe, toFieldProblems } from '../../apply/problems.ts';
+import { describe } from '../../apply/problems.ts';
 import type { Author } from '../../changes/author.ts';
-import { FieldsRefused } from '../../errors/domain.ts';
 import { quote } from '../../errors/texts.ts';
 import { MANAGEMENT } from '../../nouns/built-in.ts';
 import type { Organization } from '../../nouns/index.ts';
 import { Conflict } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import { CommandFailed, UsageError } from '../command.ts';
-import type { OperationRequest, Transport } from './transport.ts';
+import { type Administration, type OperationRequest, requireOperation } from './administration.ts';
 
 /** @throws UsageError */
 function readQuery({ query: schema }: Operation, query: Readonly<Record<string, string>> = {}): unknown {
@@ -24,20 +24,12 @@ function readQuery({ query: schema }: Operation, query: Readonly<Record<string, 
   throw new UsageError(`--${String(name)} ${describe(issue, query[String(name)])}`);
 }
 
-/** @throws FieldsRefused */
-function readBody({ body: schema }: Operation, body: unknown): unknown {
-  if (!schema) return undefined;
-  const read = schema.safeParse(body);
-  if (read.success) return read.data;
-  throw new FieldsRefused(read.error.issues.flatMap((issue) => toFieldProblems(issue, body, schema)));
-}
-
 /** @param close what the operations work with */
-export function createStoreTransport(
+export function administerStore(
   deps: OperationDeps,
   author: Author,
-  close: () => Promise<unknown>,
-): Transport {
+  close: () => Promise<void>,
+): Administration {
   const actor = operatorActor({ ...author, managedBy: 'api' });
 
   /** @throws CommandFailed */
@@ -48,14 +40,15 @@ export function createStoreTransport(
     return found;
   }
 
-  async function run(operation: Operation, request: OperationRequest): Promise<Answer> {
+  async function run(id: string, request: OperationRequest = {}): Promise<Answer> {
+    const operation = requireOperation(id);
     const { parameters = {}, query, body, version, dryRun = false } = request;
     const call = {
       actor,
       organization: await findOrganization(operation, parameters.organization),
       parameters,
       query: readQuery(operation, query),
-      body: readBody(operation, body),
+      body: operation.body && requireValid(operation.body, body),
       version,
       dryRun,
       reserved: reserve(),
@@ -69,16 +62,14 @@ export function createStoreTransport(
   }
 
   return {
-    async call(operation, request) {
-      const { body, wouldDo, version } = await run(operation, request);
+    async call(id, request) {
+      const { body, wouldDo, version } = await run(id, request);
       return { body: wouldDo ?? body, ...defined({ version }) };
     },
-    async *lines(operation, media, request) {
-      const { lines } = await run(operation, request);
+    async *lines(id, media, request) {
+      const { lines } = await run(id, request);
       if (lines) yield* lines(media);
     },
-    async [Symbol.asyncDispose]() {
-      await close();
-    },
+    [Symbol.asyncDispose]: close,
   };
 }
