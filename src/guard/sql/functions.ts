@@ -6,7 +6,6 @@ import type { Guard } from '../model.ts';
 import { cellFunctions } from './functions/cells.ts';
 import { claimFunctions } from './functions/claims.ts';
 import { ROW_FUNCTIONS } from './functions/rows.ts';
-import { createFunction } from './functions/sql-function.ts';
 import { valueFunctions } from './functions/values.ts';
 
 /** All functions, each after those that it calls. */
@@ -16,5 +15,5 @@ export function functions(guard: Guard): string[] {
     ...claimFunctions(guard),
     ...cellFunctions(guard),
     ...ROW_FUNCTIONS,
-  ].map(createFunction);
+  ];
 }

@@ -4,7 +4,7 @@ import { spellingsOf } from '../../../permissions/resource-identifiers.ts';
 import type { Guard } from '../../model.ts';
 import { KNOWN_CELLS, READER } from '../names.ts';
 import { literal, textArray } from '../text.ts';
-import type { SqlFunction } from './sql-function.ts';
+import { plpgsqlFunction, sqlFunction } from './sql-function.ts';
 
 /** What `permissions` says: null where it cannot be read. */
 const FLAG = `
@@ -138,32 +138,16 @@ begin
 end`;
 }
 
-export function cellFunctions(guard: Guard): SqlFunction[] {
+export function cellFunctions(guard: Guard): string[] {
   return [
-    {
-      signature: 'flag(said jsonb, table_id text, action text)',
-      returns: 'boolean',
-      language: 'plpgsql',
-      body: FLAG,
-    },
-    { signature: 'is_list(list jsonb, known text[])', returns: 'boolean', language: 'sql', body: IS_LIST },
-    {
-      signature: 'conditions(said jsonb, types jsonb)',
-      returns: 'jsonb',
-      language: 'plpgsql',
-      body: CONDITIONS,
-    },
-    {
-      signature: 'cell(table_id text, action text, types jsonb)',
-      returns: 'jsonb',
-      language: 'plpgsql',
-      body: cellBody(guard),
-    },
-    {
-      signature: 'allows(table_id text, action text)',
-      returns: 'boolean',
-      language: 'sql',
-      body: `select grantable.cell(table_id, action, '{}') = '[{}]'`,
-    },
+    plpgsqlFunction('flag(said jsonb, table_id text, action text)', 'boolean', FLAG),
+    sqlFunction('is_list(list jsonb, known text[])', 'boolean', IS_LIST),
+    plpgsqlFunction('conditions(said jsonb, types jsonb)', 'jsonb', CONDITIONS),
+    plpgsqlFunction('cell(table_id text, action text, types jsonb)', 'jsonb', cellBody(guard)),
+    sqlFunction(
+      'allows(table_id text, action text)',
+      'boolean',
+      `select grantable.cell(table_id, action, '{}') = '[{}]'`,
+    ),
   ];
 }

@@ -3,7 +3,7 @@ import { spellingsOf } from '../../../permissions/resource-identifiers.ts';
 import { CLOCKS_AGREE_MS } from '../../../registry/nodes.ts';
 import type { Guard } from '../../model.ts';
 import { json, literal, textArray } from '../text.ts';
-import type { SqlFunction } from './sql-function.ts';
+import { plpgsqlFunction, sqlFunction } from './sql-function.ts';
 
 /**
  * Marks of the nodes above a token, see `standingOf` in src/registry/nodes.ts, but that what was narrowed cannot be asked for here.
@@ -71,27 +71,12 @@ begin
   return true;
 end`;
 
-export function claimFunctions(guard: Guard): SqlFunction[] {
+export function claimFunctions(guard: Guard): string[] {
+  const { issuer, resource } = guard;
   return [
-    {
-      signature: 'is_ended(nodes text[], as_of numeric)',
-      returns: 'boolean',
-      language: 'sql',
-      options: 'security definer ',
-      body: isEndedBody(guard),
-    },
-    {
-      signature: 'guarded()',
-      returns: 'jsonb',
-      language: 'sql',
-      body: `select ${json({ issuer: guard.issuer, resource: guard.resource })}`,
-    },
-    { signature: 'claims()', returns: 'jsonb', language: 'plpgsql', body: claimsBody(guard) },
-    {
-      signature: 'would_refuse(table_id text, action text)',
-      returns: 'boolean',
-      language: 'plpgsql',
-      body: WOULD_REFUSE,
-    },
+    sqlFunction('is_ended(nodes text[], as_of numeric)', 'boolean', isEndedBody(guard), 'security definer '),
+    sqlFunction('guarded()', 'jsonb', `select ${json({ issuer, resource })}`),
+    plpgsqlFunction('claims()', 'jsonb', claimsBody(guard)),
+    plpgsqlFunction('would_refuse(table_id text, action text)', 'boolean', WOULD_REFUSE),
   ];
 }

@@ -1,5 +1,5 @@
 /** Rows and columns that alternatives allow, and by which values their rows are found. */
-import type { SqlFunction } from './sql-function.ts';
+import { plpgsqlFunction, sqlFunction } from './sql-function.ts';
 
 const CANDIDATES = `
 select coalesce(array_agg(distinct text), '{}')
@@ -54,30 +54,10 @@ begin
   return false;
 end`;
 
-export const ROW_FUNCTIONS: readonly SqlFunction[] = [
-  {
-    signature: 'candidates(cell jsonb, columns text[], place integer)',
-    returns: 'text[]',
-    language: 'sql',
-    body: CANDIDATES,
-  },
-  {
-    signature: 'values_alone(cell jsonb, name text)',
-    returns: 'text[]',
-    language: 'sql',
-    body: VALUES_ALONE,
-  },
-  {
-    signature: 'branches(cell jsonb, columns text[])',
-    returns: 'text[]',
-    language: 'sql',
-    body: BRANCHES,
-  },
-  { signature: 'shown(cell jsonb, names text[])', returns: 'jsonb', language: 'sql', body: SHOWN },
-  {
-    signature: 'meets(cell jsonb, texts jsonb, columns text[])',
-    returns: 'boolean',
-    language: 'plpgsql',
-    body: MEETS,
-  },
+export const ROW_FUNCTIONS = [
+  sqlFunction('candidates(cell jsonb, columns text[], place integer)', 'text[]', CANDIDATES),
+  sqlFunction('values_alone(cell jsonb, name text)', 'text[]', VALUES_ALONE),
+  sqlFunction('branches(cell jsonb, columns text[])', 'text[]', BRANCHES),
+  sqlFunction('shown(cell jsonb, names text[])', 'jsonb', SHOWN),
+  plpgsqlFunction('meets(cell jsonb, texts jsonb, columns text[])', 'boolean', MEETS),
 ];

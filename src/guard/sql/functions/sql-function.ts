@@ -1,19 +1,14 @@
-/** A function of the schema `grantable`. */
+/** Functions of the schema `grantable`, with the right to call them: a policy calls them as the role of the request. */
 import { dollarQuoted, SAFE_PATH } from '../text.ts';
 
-export interface SqlFunction {
-  /** With the names and types of its parameters. */
-  readonly signature: string;
-  readonly returns: string;
-  readonly language: 'sql' | 'plpgsql';
-  readonly body: string;
-  readonly options?: string;
-}
-
-/** With the right to call it: a policy calls it as the role of the request. */
-export function createFunction({ signature, returns, language, body, options = '' }: SqlFunction): string {
-  return `create or replace function grantable.${signature} returns ${returns}
+const createIn =
+  (language: 'sql' | 'plpgsql') =>
+  /** @param signature with the names and types of its parameters @param options end with a blank */
+  (signature: string, returns: string, body: string, options = ''): string =>
+    `create or replace function grantable.${signature} returns ${returns}
   language ${language} stable parallel safe cost 1 ${options}${SAFE_PATH}
   as ${dollarQuoted(`\n${body.trim()}\n`)};
 grant execute on function grantable.${signature} to public;`;
-}
+
+export const sqlFunction = createIn('sql');
+export const plpgsqlFunction = createIn('plpgsql');

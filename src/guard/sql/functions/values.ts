@@ -1,5 +1,5 @@
 /** Reading JSON, and the one text in which each value of a type is compared; see src/permissions/column-types.ts. */
-import type { SqlFunction } from './sql-function.ts';
+import { plpgsqlFunction, sqlFunction } from './sql-function.ts';
 
 /** The first version with `pg_input_is_valid`. */
 const PG_16 = 160_000;
@@ -79,23 +79,14 @@ begin
   return parts[3] <= extract(day from make_date(parts[1], parts[2], 1) + interval '1 month' - interval '1 day');
 end`;
 
-export function valueFunctions(serverVersion: number): SqlFunction[] {
-  const isNew = serverVersion >= PG_16;
+export function valueFunctions(serverVersion: number): string[] {
+  const parse = ['parse(said text)', 'jsonb'] as const;
+  const options = `strict ${PLAIN_BACKSLASHES}`;
   return [
-    {
-      signature: 'parse(said text)',
-      returns: 'jsonb',
-      language: isNew ? 'sql' : 'plpgsql',
-      options: `strict ${PLAIN_BACKSLASHES}`,
-      body: isNew ? PARSE_BY_DATABASE : PARSE_BY_HAND,
-    },
-    { signature: 'is_date(value text)', returns: 'boolean', language: 'plpgsql', body: IS_DATE },
-    {
-      signature: 'canonical(type text, value text)',
-      returns: 'text',
-      language: 'plpgsql',
-      options: PLAIN_BACKSLASHES,
-      body: CANONICAL,
-    },
+    serverVersion >= PG_16
+      ? sqlFunction(...parse, PARSE_BY_DATABASE, options)
+      : plpgsqlFunction(...parse, PARSE_BY_HAND, options),
+    plpgsqlFunction('is_date(value text)', 'boolean', IS_DATE),
+    plpgsqlFunction('canonical(type text, value text)', 'text', CANONICAL, PLAIN_BACKSLASHES),
   ];
 }
