@@ -6,26 +6,14 @@ import { didYouMean } from '../errors/similar.ts';
 import { listSome } from '../errors/texts.ts';
 import type { Guard } from './model.ts';
 import type { Applied } from './numbered.ts';
-import { type Examined, type Finding, note, refused } from './preflight/finding.ts';
+import { type Check, type Examined, type Finding, note, refused, relationsOf } from './preflight/finding.ts';
 import { findCompiled } from './preflight/jit.ts';
 import { readRoles } from './preflight/memberships.ts';
-import { examineReader, examineRights, findMissingRoles, findUnbound } from './preflight/roles.ts';
-import {
-  findCreatable,
-  findDatabaseRights,
-  findDefaultPrivileges,
-  findRightsToEnded,
-} from './preflight/schemas.ts';
-import {
-  findCascades,
-  findForeignTables,
-  findFunctions,
-  findObstacles,
-  findViews,
-} from './preflight/ways-around.ts';
+import { listTreated, ROLE_CHECKS, readRights } from './preflight/roles.ts';
+import { SCHEMA_CHECKS } from './preflight/schemas.ts';
+import { WAY_CHECKS } from './preflight/ways-around.ts';
 import type { Database } from './read-database.ts';
 import { SCHEMA } from './sql/names.ts';
-import { qualified } from './sql/text.ts';
 
 export type { Finding } from './preflight/finding.ts';
 
@@ -37,6 +25,18 @@ export interface Preflight {
   readonly accepted: readonly string[];
 }
 
+/** In the order in which they are told. */
+const CHECKS: readonly Check[] = [
+  findOtherGuard,
+  findForeignSchema,
+  ...ROLE_CHECKS,
+  ...WAY_CHECKS,
+  ...SCHEMA_CHECKS,
+  findLeftTables,
+  findLimits,
+  findCompiled,
+];
+
 /**
  * @param last the migration that the database has: what was accepted stays accepted
  * @param accept names that the operator accepts
@@ -47,40 +47,21 @@ export async function examineDatabase(
   last: Applied | undefined,
   accept: readonly string[],
 ): Promise<Preflight> {
-  const made = new Set(Object.keys(last?.fingerprint ?? {}));
-  const examined: Examined = { database, guard, roles: await readRoles(database, guard), made };
-  const { treated, findings: ofRights } = await examineRights(examined);
-  const all = [
-    ...findOtherGuard(guard, last),
-    ...(await findForeignSchema(database, last)),
-    ...findMissingRoles(examined),
-    ...ofRights,
-    ...(await findUnbound(examined)),
-    ...(await examineReader(examined)),
-    ...(await findViews(examined)),
-    ...(await findFunctions(examined)),
-    ...(await findForeignTables(examined)),
-    ...(await findObstacles(examined)),
-    ...(await findCreatable(examined)),
-    ...(await findDatabaseRights(examined)),
-    ...(await findRightsToEnded(examined)),
-    ...(await findDefaultPrivileges(examined)),
-    ...(await findCascades(examined)),
-    ...(await findLeftTables(database, guard, last)),
-    ...findLimits(guard),
-    ...(await findCompiled(examined)),
-  ];
+  const roles = await readRoles(database, guard);
+  const examined = { database, guard, last, roles, rights: await readRights(database, guard) };
+  const all: Finding[] = [];
+  for (const check of CHECKS) all.push(...(await check(examined)));
   const names = all.flatMap(({ name }) => name ?? []);
   const accepted = names.filter((name) => accept.includes(name) || last?.accepted.includes(name)).sort();
   const unknown = accept
     .filter((name) => !names.includes(name))
     .map((name) => refused(`There is no ${name} to accept${didYouMean(name, names)}.`));
   const open = all.filter(({ name }) => name === undefined || !accepted.includes(name));
-  return { roles: treated, findings: [...open, ...unknown], accepted };
+  return { roles: listTreated(examined), findings: [...open, ...unknown], accepted };
 }
 
-function findOtherGuard({ resource }: Guard, last: Applied | undefined): Finding[] {
-  if (!last || last.resource === resource) return [];
+function findOtherGuard({ guard, last }: Examined): Finding[] {
+  if (!last || last.resource === guard.resource) return [];
   return [
     refused(
       `The database is guarded for another resource, ${last.resource}. One database guards one resource: undo that guard before.`,
@@ -88,25 +69,19 @@ function findOtherGuard({ resource }: Guard, last: Applied | undefined): Finding
   ];
 }
 
-async function findForeignSchema(database: Database, last: Applied | undefined): Promise<Finding[]> {
+async function findForeignSchema({ database, last }: Examined): Promise<Finding[]> {
   if (last) return [];
   const { rows } = await database.query('select from pg_namespace where nspname = $1', [SCHEMA]);
-  return rows.length === 0
-    ? []
-    : [refused(`There is a schema ${SCHEMA} that guard did not make. Rename or drop it.`)];
+  return rows.map(() => refused(`There is a schema ${SCHEMA} that guard did not make. Rename or drop it.`));
 }
 
 /** Tables that an earlier migration guards, and the resource does not have. */
-async function findLeftTables(
-  database: Database,
-  { tables }: Guard,
-  last: Applied | undefined,
-): Promise<Finding[]> {
+async function findLeftTables({ database, guard, last }: Examined): Promise<Finding[]> {
   if (!last) return [];
   const { rows } = await database.query<{ name: string }>(
     `select relation::text as name from grantable.before join pg_class on oid = relation
     where relkind in ('r', 'p') and relation <> all ($1::regclass[]) order by 1`,
-    [tables.flatMap((table) => [table, ...table.children].map(qualified))],
+    [relationsOf(guard)],
   );
   return rows.map(({ name }) =>
     note(
@@ -115,16 +90,19 @@ async function findLeftTables(
   );
 }
 
-function findLimits({ tables }: Guard): Finding[] {
-  const limited = tables.filter(({ isLimited }) => isLimited);
+function findLimits({ guard }: Examined): Finding[] {
+  const limited = guard.tables.filter(({ isLimited }) => isLimited);
   if (limited.length === 0) return [];
+  const ids = limited.map(({ id }) => id).join(', ');
   const keyless = limited.filter(({ key }) => key.length === 0).map(({ id }) => id);
-  return [
+  const findings = [
     note(
-      `Rights to ${limited.map(({ id }) => id).join(', ')} may be limited to rows or columns: ON CONFLICT and MERGE do not work on the views of these tables.`,
+      `Rights to ${ids} may be limited to rows or columns: ON CONFLICT and MERGE do not work on the views of these tables.`,
     ),
-    ...(keyless.length === 0
-      ? []
-      : [note(`${listSome(keyless, 10)} has no primary key: clients cannot update or delete its rows.`)]),
   ];
+  if (keyless.length > 0)
+    findings.push(
+      note(`${listSome(keyless, 10)} has no primary key: clients cannot update or delete its rows.`),
+    );
+  return findings;
 }

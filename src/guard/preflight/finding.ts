@@ -1,8 +1,11 @@
 /** What is found about a database before it is guarded. */
+import { listSome } from '../../errors/texts.ts';
 import type { Guard } from '../model.ts';
+import type { Applied } from '../numbered.ts';
 import type { Database } from '../read-database.ts';
 import { qualified } from '../sql/text.ts';
 import type { Roles } from './memberships.ts';
+import type { Right } from './roles.ts';
 
 export interface Finding {
   /** `refused`: the guard would not hold. */
@@ -16,13 +19,19 @@ export interface Finding {
 export interface Examined {
   readonly database: Database;
   readonly guard: Guard;
+  /** The migration that the database has. */
+  readonly last: Applied | undefined;
   readonly roles: Roles;
-  /** What the last migration made, such as `function grantable.claims()`. */
-  readonly made: ReadonlySet<string>;
+  readonly rights: readonly Right[];
 }
+
+export type Check = (examined: Examined) => readonly Finding[] | Promise<readonly Finding[]>;
 
 export const refused = (says: string): Finding => ({ kind: 'refused', says });
 export const note = (says: string): Finding => ({ kind: 'note', says });
+
+/** The first three different ones. */
+export const some = (names: readonly string[]): string => listSome([...new Set(names)], 3);
 
 /** The tables with their partitions and children, as `regclass` reads them. */
 export function relationsOf({ tables }: Guard): string[] {

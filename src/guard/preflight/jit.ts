@@ -1,7 +1,7 @@
 /** Roles for which PostgreSQL would compile the plans of the views. */
 import { listSome } from '../../errors/texts.ts';
 import { identifier } from '../sql/text.ts';
-import { type Examined, type Finding, note } from './finding.ts';
+import { type Examined, type Finding, note, some } from './finding.ts';
 
 /**
  * What the roles of `$1` have when they log in, the nearest setting first. The default of the server cannot be read by a session
@@ -36,7 +36,7 @@ export async function findCompiled({ database, guard, roles }: Examined): Promis
   const statements = names.map((name) => `ALTER ROLE ${identifier(name)} SET jit = off`);
   return [
     note(
-      `JIT is on for ${listSome(names, 3)}: PostgreSQL may compile for seconds before it reads a view of a table that rights are limited for. Run ${listSome(statements, 3, '; ')}. withToken switches JIT off itself.`,
+      `JIT is on for ${some(names)}: PostgreSQL may compile for seconds before it reads a view of a table that rights are limited for. Run ${listSome(statements, 3, '; ')}. withToken switches JIT off itself.`,
     ),
   ];
 }

@@ -15,6 +15,8 @@ export interface Roles {
   readonly all: ReadonlyMap<string, Role>;
   /** It and all roles that it may become (`SET ROLE`). */
   reach(name: string): ReadonlySet<string>;
+  /** Those that policies do not bind. */
+  readonly unbound: ReadonlySet<string>;
   /** The client roles, and roles that log in and may become one, but for exempt ones. */
   readonly bound: readonly string[];
   /** Those of `bound` that are there and have no rights of superusers: what they may do is worth asking. */
@@ -38,6 +40,9 @@ export async function readRoles(database: Database, { clientRoles, exemptRoles }
   const becomesClient = ({ name, canLogIn }: Role) =>
     canLogIn && !exemptRoles.includes(name) && clientRoles.some((client) => reach(name).has(client));
   const all = new Map(rows.map((role) => [role.name, role]));
+  const isUnbound = ({ isSuperuser, bypassesPolicies }: Role) => isSuperuser || bypassesPolicies;
+  const unbound = new Set(rows.filter(isUnbound).map(({ name }) => name));
   const bound = [...new Set([...clientRoles, ...rows.filter(becomesClient).map(({ name }) => name)])];
-  return { all, reach, bound, plain: bound.filter((name) => all.get(name)?.isSuperuser === false) };
+  const plain = bound.filter((name) => all.get(name)?.isSuperuser === false);
+  return { all, reach, unbound, bound, plain };
 }

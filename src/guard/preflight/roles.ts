@@ -1,23 +1,21 @@
 /** Roles that have rights on the tables, and roles that could become others. */
 import { didYouMean } from '../../errors/similar.ts';
-import { listSome } from '../../errors/texts.ts';
 import type { Guard } from '../model.ts';
+import type { Database } from '../read-database.ts';
 import { READER } from '../sql/names.ts';
-import { type Examined, type Finding, note, refused, relationsOf } from './finding.ts';
-import type { Roles } from './memberships.ts';
+import { type Check, type Examined, type Finding, note, refused, relationsOf, some } from './finding.ts';
 
-export function findMissingRoles({ guard, roles }: Examined): Finding[] {
-  return [
-    ...[...guard.clientRoles, ...guard.exemptRoles]
-      .filter((role) => !roles.all.has(role))
-      .map((role) => refused(`The database has no role ${role}${didYouMean(role, roles.all.keys())}.`)),
-    ...[...guard.clientRoles, ...guard.exemptRoles]
-      .filter((role) => role === READER)
-      .map(() => refused(`The role ${READER} belongs to guard: name it neither in --for nor in --exempt.`)),
-  ];
+function findMissingRoles({ guard, roles }: Examined): Finding[] {
+  const named = [...guard.clientRoles, ...guard.exemptRoles];
+  const missing = named
+    .filter((role) => !roles.all.has(role))
+    .map((role) => refused(`The database has no role ${role}${didYouMean(role, roles.all.keys())}.`));
+  if (!named.includes(READER)) return missing;
+  const ours = `The role ${READER} belongs to guard: name it neither in --for nor in --exempt.`;
+  return [...missing, refused(ours)];
 }
 
-interface Right {
+export interface Right {
   readonly relation: string;
   readonly owner: string;
   /** Undefined: PUBLIC. */
@@ -26,7 +24,7 @@ interface Right {
   readonly privilege: string;
 }
 
-async function readRights({ database, guard }: Examined): Promise<Right[]> {
+export async function readRights(database: Database, guard: Guard): Promise<Right[]> {
   const { rows } = await database.query<Right>(
     `select relation::text, pg_get_userbyid(relowner) as owner, privilege_type as privilege,
       case when grantee <> 0 then pg_get_userbyid(grantee) end as grantee, pg_get_userbyid(grantor) as grantor
@@ -45,77 +43,64 @@ async function readRights({ database, guard }: Examined): Promise<Right[]> {
   return rows;
 }
 
-const MAX_NAMED = 3;
+const tablesOf = (rights: readonly Right[]): string => some(rights.map(({ relation }) => relation));
 
-/** How each role with rights on the tables would be treated: a line for each, and what is refused. */
-export async function examineRights(
-  examined: Examined,
-): Promise<{ readonly treated: readonly string[]; readonly findings: readonly Finding[] }> {
-  const { guard, roles } = examined;
-  const rights = await readRights(examined);
-  const treated: string[] = [];
-  const findings: Finding[] = [];
-  for (const [grantee, held] of Map.groupBy(rights, (right) => right.grantee)) {
-    if (grantee === READER) continue;
-    const tables = listSome([...new Set(held.map(({ relation }) => relation))], MAX_NAMED);
-    if (grantee === null) {
-      treated.push(`PUBLIC: refused, every role has rights on ${tables}`);
-      findings.push(
-        refused(
-          `Every role has rights on ${tables}. Run REVOKE ALL ON ${tables} FROM PUBLIC, and grant them to roles.`,
-        ),
-      );
-      continue;
-    }
-    const how = treatment(grantee, examined);
-    treated.push(`${grantee}: ${how ?? `refused, it has rights on ${tables}`}`);
-    if (how === undefined) {
-      findings.push(
-        refused(
-          `The role ${grantee} has rights on ${tables}, and is neither in --for nor in --exempt. Name it in one of them, or revoke its rights.`,
-        ),
-      );
-    }
-  }
-  findings.push(...rightsOfOthers(rights, guard), ...heirs(guard, roles));
-  return { treated: treated.sort(), findings };
+function byGrantee({ rights }: Examined): [grantee: string | null, held: Right[]][] {
+  const held = rights.filter(({ grantee }) => grantee !== READER);
+  return [...Map.groupBy(held, ({ grantee }) => grantee)];
+}
+
+/** How each role with rights on the tables would be treated, in order. */
+export function listTreated(examined: Examined): string[] {
+  const lines = byGrantee(examined).map(([grantee, held]) => {
+    if (grantee === null) return `PUBLIC: refused, every role has rights on ${tablesOf(held)}`;
+    return `${grantee}: ${treatment(grantee, examined) ?? `refused, it has rights on ${tablesOf(held)}`}`;
+  });
+  return lines.sort();
 }
 
 function treatment(name: string, { guard, roles }: Examined): string | undefined {
-  const role = roles.all.get(name);
   if (guard.clientRoles.includes(name)) return 'client, gets what the token of the request allows';
   if (guard.exemptRoles.includes(name)) return 'exempt, tokens do not bind it';
-  if (role?.isSuperuser) return 'superuser, policies do not bind it';
-  if (role?.bypassesPolicies) return 'BYPASSRLS, policies do not bind it';
-  return undefined;
+  if (roles.all.get(name)?.isSuperuser) return 'superuser, policies do not bind it';
+  return roles.unbound.has(name) ? 'BYPASSRLS, policies do not bind it' : undefined;
+}
+
+function findRights(examined: Examined): Finding[] {
+  return byGrantee(examined).flatMap(([grantee, held]) => {
+    const tables = tablesOf(held);
+    if (grantee !== null && treatment(grantee, examined) !== undefined) return [];
+    return refused(
+      grantee === null
+        ? `Every role has rights on ${tables}. Run REVOKE ALL ON ${tables} FROM PUBLIC, and grant them to roles.`
+        : `The role ${grantee} has rights on ${tables}, and is neither in --for nor in --exempt. Name it in one of them, or revoke its rights.`,
+    );
+  });
 }
 
 /** The owner of a table revokes only what it granted itself. */
-function rightsOfOthers(rights: readonly Right[], { clientRoles }: Guard): Finding[] {
-  const isClient = (role: string | null) => role !== null && clientRoles.includes(role);
+function findRightsOfOthers({ rights, guard }: Examined): Finding[] {
+  const isClient = (role: string | null) => role !== null && guard.clientRoles.includes(role);
   const found = rights.filter(
     ({ owner, grantor, grantee }) => grantor !== owner && (isClient(grantee) || isClient(grantor)),
   );
-  return [...Map.groupBy(found, ({ grantee, grantor }) => `${grantor} granted rights to ${grantee}`)].map(
-    ([who, held]) =>
-      refused(
-        `The role ${who} on ${listSome([...new Set(held.map(({ relation }) => relation))], MAX_NAMED)}, which the owner of the table cannot revoke. Revoke them as the role that granted them.`,
-      ),
+  const byRoles = Map.groupBy(found, ({ grantee, grantor }) => `${grantor} granted rights to ${grantee}`);
+  return Array.from(byRoles, ([who, held]) =>
+    refused(
+      `The role ${who} on ${tablesOf(held)}, which the owner of the table cannot revoke. Revoke them as the role that granted them.`,
+    ),
   );
 }
 
 /** Members of exempt roles have their rights, and are not exempt under their own names. */
-function heirs({ exemptRoles, clientRoles }: Guard, roles: Roles): Finding[] {
-  return [...roles.all.values()].flatMap(({ name, isSuperuser, bypassesPolicies }) => {
-    if (isSuperuser || bypassesPolicies || exemptRoles.includes(name) || clientRoles.includes(name))
-      return [];
+function findHeirs({ guard: { exemptRoles, clientRoles }, roles }: Examined): Finding[] {
+  const treated = roles.unbound.union(new Set([...exemptRoles, ...clientRoles]));
+  return [...roles.all.keys()].flatMap((name) => {
     const from = exemptRoles.filter((role) => roles.reach(name).has(role));
-    if (from.length === 0) return [];
-    return [
-      note(
-        `The role ${name} has the rights of ${listSome(from, MAX_NAMED)}, which is exempt. Under its own name it is not exempt and sees no row without a token; name it in --exempt if it should.`,
-      ),
-    ];
+    if (treated.has(name) || from.length === 0) return [];
+    return note(
+      `The role ${name} has the rights of ${some(from)}, which is exempt. Under its own name it is not exempt and sees no row without a token; name it in --exempt if it should.`,
+    );
   });
 }
 
@@ -130,48 +115,39 @@ const POWERFUL = new Set([
 ]);
 
 /** Client roles, and logins that become one, must have no way to be a role that policies do not bind. */
-export async function findUnbound(examined: Examined): Promise<Finding[]> {
-  const { guard, roles } = examined;
-  const owners = new Set(
-    (await readRights(examined))
-      .filter(({ privilege }) => privilege === 'ownership')
-      .map(({ owner }) => owner),
-  );
+function findUnbound({ guard, roles, rights }: Examined): Finding[] {
   const reasons = (name: string): string[] => {
     const role = roles.all.get(name);
+    const isOwner = rights.some(({ privilege, owner }) => privilege === 'ownership' && owner === name);
     return [
       role?.isSuperuser && 'is a superuser',
       role?.bypassesPolicies && 'has BYPASSRLS',
       role?.makesRoles && 'has CREATEROLE and so may become other roles',
       role?.replicates && 'has REPLICATION and so may read all that is written',
-      owners.has(name) && 'owns a guarded table',
+      isOwner && 'owns a guarded table',
       guard.exemptRoles.includes(name) && 'is exempt',
       name === READER && 'owns the views',
       POWERFUL.has(name) && 'reaches all tables',
     ].filter((reason) => typeof reason === 'string');
   };
   return roles.bound.flatMap((name) => {
-    const kind = guard.clientRoles.includes(name) ? 'client role' : 'login role';
-    const remedy =
-      kind === 'client role'
-        ? 'Take this from it, or let clients use another role.'
-        : 'Take this from it, let the program log in as another role, or name it in --exempt if the program that uses it can be trusted with this.';
-    const [own, ...others] = [name, ...[...roles.reach(name)].filter((role) => role !== name)];
+    const isClient = guard.clientRoles.includes(name);
+    const kind = isClient ? 'client role' : 'login role';
+    const remedy = isClient
+      ? 'Take this from it, or let clients use another role.'
+      : 'Take this from it, let the program log in as another role, or name it in --exempt if the program that uses it can be trusted with this.';
+    const others = [...roles.reach(name)].filter(
+      (other) => other !== name && !guard.clientRoles.includes(other) && reasons(other).length > 0,
+    );
     return [
-      ...reasons(own as string).map((reason) => refused(`The ${kind} ${name} ${reason}. ${remedy}`)),
-      ...others
-        .filter((other) => !guard.clientRoles.includes(other) && reasons(other).length > 0)
-        .map((other) =>
-          refused(
-            `The ${kind} ${name} may become ${other}, which ${reasons(other).join(' and ')}. ${remedy}`,
-          ),
-        ),
-    ];
+      ...reasons(name),
+      ...others.map((other) => `may become ${other}, which ${reasons(other).join(' and ')}`),
+    ].map((reason) => refused(`The ${kind} ${name} ${reason}. ${remedy}`));
   });
 }
 
 /** The role that owns the views. */
-export async function examineReader({ database, roles }: Examined): Promise<Finding[]> {
+async function examineReader({ database, roles }: Examined): Promise<Finding[]> {
   const role = roles.all.get(READER);
   if (!role) return [];
   const { rows } = await database.query<{ name: string }>(
@@ -185,12 +161,8 @@ export async function examineReader({ database, roles }: Examined): Promise<Find
     role.bypassesPolicies && 'has BYPASSRLS (ALTER ROLE grantable_reader NOBYPASSRLS)',
     role.isSuperuser && 'is a superuser (ALTER ROLE grantable_reader NOSUPERUSER)',
     role.makesRoles && 'has CREATEROLE (ALTER ROLE grantable_reader NOCREATEROLE)',
-    rows.length > 0 &&
-      `owns ${listSome(
-        rows.map(({ name }) => name),
-        MAX_NAMED,
-      )}`,
-    memberOf.length > 0 && `is a member of ${listSome(memberOf, MAX_NAMED)}`,
+    rows.length > 0 && `owns ${some(rows.map(({ name }) => name))}`,
+    memberOf.length > 0 && `is a member of ${some(memberOf)}`,
   ].filter((each) => typeof each === 'string');
   return wrong.map((each) =>
     refused(
@@ -198,3 +170,12 @@ export async function examineReader({ database, roles }: Examined): Promise<Find
     ),
   );
 }
+
+export const ROLE_CHECKS: readonly Check[] = [
+  findMissingRoles,
+  findRights,
+  findRightsOfOthers,
+  findHeirs,
+  findUnbound,
+  examineReader,
+];

@@ -1,9 +1,8 @@
 /** Schemas in which clients could put objects of their own in front of others. */
-import { listSome } from '../../errors/texts.ts';
 import type { Guard } from '../model.ts';
 import { SCHEMA, viewSchemaOf } from '../sql/names.ts';
 import { identifier } from '../sql/text.ts';
-import { type Examined, type Finding, note, refused } from './finding.ts';
+import { type Check, type Examined, type Finding, note, refused, some } from './finding.ts';
 
 /** What PostgreSQL has unless something else is set. */
 const DEFAULT_PATH = '"$user", public';
@@ -15,8 +14,7 @@ export function readPath(path: string): string[] {
   );
 }
 
-export async function findCreatable(examined: Examined): Promise<Finding[]> {
-  const { database, guard, roles } = examined;
+async function findCreatable({ database, guard, roles }: Examined): Promise<Finding[]> {
   const paths = await database.query<{ role: string | null; path: string }>(
     `select case when setrole <> 0 then pg_get_userbyid(setrole) end as role, substr(setting, length('search_path=') + 1) as path
     from pg_db_role_setting, unnest(setconfig) as setting
@@ -38,14 +36,10 @@ export async function findCreatable(examined: Examined): Promise<Finding[]> {
     [pairs.map(({ role }) => role), pairs.map(({ schema }) => schema)],
   );
   return [...Map.groupBy(rows, ({ schema }) => schema)].map(([schema, found]) => {
-    const from = found.some(({ ofPublic }) => ofPublic)
-      ? 'PUBLIC'
-      : found.map(({ role }) => identifier(role)).join(', ');
+    const names = found.map(({ role }) => role);
+    const from = found.some(({ ofPublic }) => ofPublic) ? 'PUBLIC' : names.map(identifier).join(', ');
     return refused(
-      `${listSome(
-        found.map(({ role }) => role),
-        3,
-      )} may create objects in the schema ${schema}, in which requests look for names: a function there could stand in for another. Run REVOKE CREATE ON SCHEMA ${identifier(schema)} FROM ${from}.`,
+      `${some(names)} may create objects in the schema ${schema}, in which requests look for names: a function there could stand in for another. Run REVOKE CREATE ON SCHEMA ${identifier(schema)} FROM ${from}.`,
     );
   });
 }
@@ -55,33 +49,34 @@ function ourSchemas(guard: Guard): string[] {
 }
 
 /** A schema of its own could have the name of a role, which comes first in the usual search path. */
-export async function findDatabaseRights({ database, roles }: Examined): Promise<Finding[]> {
+async function findDatabaseRights({ database, roles }: Examined): Promise<Finding[]> {
   const { rows } = await database.query<{ role: string; creates: boolean; temporary: boolean; name: string }>(
     `select role, current_database() as name, has_database_privilege(role, current_database(), 'CREATE') as creates,
       has_database_privilege(role, current_database(), 'TEMP') as temporary
     from unnest($1::text[]) as role order by 1`,
     [roles.plain],
   );
-  const creating = rows.filter(({ creates }) => creates);
-  const temporary = rows.filter(({ temporary }) => temporary).map(({ role }) => role);
-  return [
-    ...creating.map(({ role, name }) =>
+  const name = identifier(rows[0]?.name ?? '');
+  const findings = rows
+    .filter(({ creates }) => creates)
+    .map(({ role }) =>
       refused(
-        `${role} may create schemas in the database. Run REVOKE CREATE ON DATABASE ${identifier(name)} FROM ${identifier(role)}.`,
+        `${role} may create schemas in the database. Run REVOKE CREATE ON DATABASE ${name} FROM ${identifier(role)}.`,
       ),
-    ),
-    ...(temporary.length > 0
-      ? [
-          note(
-            `${listSome(temporary, 3)} may create temporary tables, which come first in searches. Run REVOKE TEMPORARY ON DATABASE ${identifier(rows[0]?.name ?? '')} FROM PUBLIC unless they are needed.`,
-          ),
-        ]
-      : []),
-  ];
+    );
+  const temporary = rows.filter(({ temporary }) => temporary).map(({ role }) => role);
+  if (temporary.length > 0) {
+    findings.push(
+      note(
+        `${some(temporary)} may create temporary tables, which come first in searches. Run REVOKE TEMPORARY ON DATABASE ${name} FROM PUBLIC unless they are needed.`,
+      ),
+    );
+  }
+  return findings;
 }
 
 /** What ended is for `guard follow`: a role that writes it can bring ended tokens back. */
-export async function findRightsToEnded({ database, roles }: Examined): Promise<Finding[]> {
+async function findRightsToEnded({ database, roles }: Examined): Promise<Finding[]> {
   const { rows } = await database.query<{ role: string; relation: string }>(
     `select role, relation::text from unnest($1::text[]) as role,
       unnest(array[to_regclass($2), to_regclass($3)]) as relation
@@ -99,7 +94,7 @@ export async function findRightsToEnded({ database, roles }: Examined): Promise<
 }
 
 /** Tables of the future are not guarded until guard runs again. */
-export async function findDefaultPrivileges({ database, guard }: Examined): Promise<Finding[]> {
+async function findDefaultPrivileges({ database, guard }: Examined): Promise<Finding[]> {
   const { rows } = await database.query<{ role: string; grantee: string; schema: string | null }>(
     `select distinct pg_get_userbyid(defaclrole) as role, nspname as schema,
       case when grantee = 0 then 'PUBLIC' else pg_get_userbyid(grantee) end as grantee
@@ -114,3 +109,10 @@ export async function findDefaultPrivileges({ database, guard }: Examined): Prom
     ),
   );
 }
+
+export const SCHEMA_CHECKS: readonly Check[] = [
+  findCreatable,
+  findDatabaseRights,
+  findRightsToEnded,
+  findDefaultPrivileges,
+];

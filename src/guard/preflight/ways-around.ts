@@ -1,8 +1,8 @@
 /** Ways to the guarded tables beside the views of guard: what reads or writes them with the rights of another role than the client's. */
-import { listSome } from '../../errors/texts.ts';
+import type { Guard } from '../model.ts';
 import { READER, viewOf } from '../sql/names.ts';
-import { qualified } from '../sql/text.ts';
-import { type Examined, type Finding, note, refused, relationsOf } from './finding.ts';
+import { literal, qualified } from '../sql/text.ts';
+import { type Check, type Examined, type Finding, note, refused, relationsOf, some } from './finding.ts';
 
 interface Way {
   readonly name: string;
@@ -11,8 +11,6 @@ interface Way {
   readonly users: readonly string[];
 }
 
-const MAX_NAMED = 3;
-
 /** The client roles of `$2` that may use the relation `c`. */
 const USERS = `array(
   select role from unnest($2::text[]) as role
@@ -20,16 +18,26 @@ const USERS = `array(
     and (has_any_column_privilege(role, c.oid, 'SELECT,INSERT,UPDATE') or has_table_privilege(role, c.oid, 'DELETE'))
 )`;
 
-const clients = ({ guard, roles }: Examined): string[] =>
-  guard.clientRoles.filter((role) => roles.plain.includes(role));
+/** @param query of `$1`, the guarded relations, and `$2`, the client roles @returns what clients may use */
+async function readWays<T extends Way>(
+  { database, guard, roles }: Examined,
+  query: string,
+  ...more: unknown[]
+): Promise<T[]> {
+  const clients = guard.clientRoles.filter((role) => roles.plain.includes(role));
+  const { rows } = await database.query<T>(query, [relationsOf(guard), clients, ...more]);
+  return rows.filter(({ users }) => users.length > 0);
+}
 
 function way(what: string, { name, users }: Way, remedy: string): Finding {
   return {
     kind: 'refused',
     name,
-    says: `${what}, and ${listSome(users, MAX_NAMED)} may use it. ${remedy}, or accept it with --accept '${name.replaceAll("'", "'\\''")}'.`,
+    says: `${what}, and ${some(users)} may use it. ${remedy}, or accept it with --accept '${name.replaceAll("'", "'\\''")}'.`,
   };
 }
+
+const viewsOf = (guard: Guard): string[] => guard.tables.map((table) => qualified(viewOf(guard, table)));
 
 const RELATION_KINDS: Readonly<Record<string, readonly [kind: string, remedy: string]>> = {
   v: ['view', 'Make it a view WITH (security_invoker = true), revoke it'],
@@ -39,9 +47,9 @@ const RELATION_KINDS: Readonly<Record<string, readonly [kind: string, remedy: st
 };
 
 /** Views of all levels: what a view of a view reads counts. */
-export async function findViews(examined: Examined): Promise<Finding[]> {
-  const { database, guard } = examined;
-  const { rows } = await database.query<Way & { kind: string; isInvoker: boolean | null }>(
+async function findViews(examined: Examined): Promise<Finding[]> {
+  const ways = await readWays<Way & { kind: string }>(
+    examined,
     `with recursive reached (oid) as (
       select unnest($1::text[])::regclass::oid
       union
@@ -49,38 +57,27 @@ export async function findViews(examined: Examined): Promise<Finding[]> {
         join pg_depend on refclassid = 'pg_class'::regclass and refobjid = reached.oid and classid = 'pg_rewrite'::regclass
         join pg_rewrite on pg_rewrite.oid = objid
     )
-    select c.oid::regclass::text as name, relkind as kind, pg_get_userbyid(relowner) as owner, ${USERS} as users,
-      (select option_value::boolean from pg_options_to_table(reloptions) where option_name = 'security_invoker') as "isInvoker"
+    select c.oid::regclass::text as name, relkind as kind, pg_get_userbyid(relowner) as owner, ${USERS} as users
     from reached join pg_class as c using (oid)
     where c.oid <> all (array(select unnest($1::text[])::regclass::oid))
+      and not (pg_get_userbyid(relowner) = ${literal(READER)}
+        and exists (select from unnest($3::text[]) as ours where to_regclass(ours) = c.oid))
+      and not (relkind = 'v' and exists (
+        select from pg_options_to_table(reloptions) where option_name = 'security_invoker' and option_value::boolean))
     order by 1`,
-    [relationsOf(guard), clients(examined)],
+    viewsOf(examined.guard),
   );
-  const ours = new Set(await namesOfViews(examined));
-  return rows
-    .filter(({ name, owner, users, kind, isInvoker }) => {
-      const isOurs = owner === READER && ours.has(name);
-      return !isOurs && users.length > 0 && !(kind === 'v' && isInvoker);
-    })
-    .map((found) => {
-      const [kind, remedy] = RELATION_KINDS[found.kind] ?? ['relation', 'Revoke it'];
-      return way(`The ${kind} ${found.name} reaches a guarded table as ${found.owner}`, found, remedy);
-    });
-}
-
-/** As the database writes them. */
-async function namesOfViews({ database, guard }: Examined): Promise<string[]> {
-  const { rows } = await database.query<{ name: string }>(
-    'select to_regclass(name)::text as name from unnest($1::text[]) as name where to_regclass(name) is not null',
-    [guard.tables.map((table) => qualified(viewOf(guard, table)))],
-  );
-  return rows.map(({ name }) => name);
+  return ways.map((found) => {
+    const [kind, remedy] = RELATION_KINDS[found.kind] ?? ['relation', 'Revoke it'];
+    return way(`The ${kind} ${found.name} reaches a guarded table as ${found.owner}`, found, remedy);
+  });
 }
 
 /** The text of a function cannot be read reliably: what its owner may do counts. */
-export async function findFunctions(examined: Examined): Promise<Finding[]> {
-  const { database, guard, roles, made } = examined;
-  const { rows } = await database.query<Way & { hasRights: boolean }>(
+async function findFunctions(examined: Examined): Promise<Finding[]> {
+  const { guard, roles, last } = examined;
+  const ways = await readWays<Way & { hasRights: boolean }>(
+    examined,
     `select p.oid::regprocedure::text as name, pg_get_userbyid(proowner) as owner,
       array(
         select role from unnest($2::text[]) as role
@@ -94,20 +91,13 @@ export async function findFunctions(examined: Examined): Promise<Finding[]> {
     from pg_proc as p join pg_namespace as n on n.oid = pronamespace
     where prosecdef and nspname not in ('pg_catalog', 'information_schema')
     order by 1`,
-    [relationsOf(guard), clients(examined)],
   );
-  const isUnbound = (owner: string): boolean => {
-    const role = roles.all.get(owner);
-    return role?.isSuperuser === true || role?.bypassesPolicies === true || guard.exemptRoles.includes(owner);
-  };
-  return rows
-    .filter(
-      ({ name, owner, users, hasRights }) =>
-        users.length > 0 &&
-        !made.has(`function ${name}`) &&
-        !guard.clientRoles.includes(owner) &&
-        (hasRights || isUnbound(owner)),
-    )
+  const isOurs = (name: string): boolean => Object.hasOwn(last?.fingerprint ?? {}, `function ${name}`);
+  return ways
+    .filter(({ name, owner, hasRights }) => {
+      const mayReach = hasRights || roles.unbound.has(owner) || guard.exemptRoles.includes(owner);
+      return mayReach && !isOurs(name) && !guard.clientRoles.includes(owner);
+    })
     .map((found) =>
       way(
         `The SECURITY DEFINER function ${found.name} runs as ${found.owner}, which can reach guarded tables`,
@@ -118,30 +108,23 @@ export async function findFunctions(examined: Examined): Promise<Finding[]> {
 }
 
 /** A foreign table may lead back into this database. */
-export async function findForeignTables(examined: Examined): Promise<Finding[]> {
-  const { database, guard } = examined;
-  const { rows } = await database.query<Way>(
+async function findForeignTables(examined: Examined): Promise<Finding[]> {
+  const ways = await readWays(
+    examined,
     `select c.oid::regclass::text as name, pg_get_userbyid(relowner) as owner, ${USERS} as users
     from pg_foreign_table join pg_class as c on c.oid = ftrelid
     where coalesce((select option_value from pg_options_to_table(ftoptions) where option_name = 'table_name'), relname)
       = any (array(select relname::text from unnest($1::text[]) as guarded join pg_class on oid = guarded::regclass))
     order by 1`,
-    [relationsOf(guard), clients(examined)],
   );
-  return rows
-    .filter(({ users }) => users.length > 0)
-    .map((found) =>
-      way(
-        `The foreign table ${found.name} leads to a table of the name of a guarded one`,
-        found,
-        'Revoke it',
-      ),
-    );
+  return ways.map((found) =>
+    way(`The foreign table ${found.name} leads to a table of the name of a guarded one`, found, 'Revoke it'),
+  );
 }
 
 /** What stands where a view is to be made, and what would have to be dropped with one that is made anew. */
-export async function findObstacles({ database, guard }: Examined): Promise<Finding[]> {
-  const names = guard.tables.map((table) => qualified(viewOf(guard, table)));
+async function findObstacles({ database, guard }: Examined): Promise<Finding[]> {
+  const names = viewsOf(guard);
   const taken = await database.query<{ name: string; owner: string }>(
     `select c.oid::regclass::text as name, pg_get_userbyid(relowner) as owner
     from unnest($1::text[]) as wanted join pg_class as c on c.oid = to_regclass(wanted)
@@ -171,7 +154,7 @@ export async function findObstacles({ database, guard }: Examined): Promise<Find
 }
 
 /** The database itself changes rows for a foreign key, as the owner of the table. */
-export async function findCascades({ database, guard }: Examined): Promise<Finding[]> {
+async function findCascades({ database, guard }: Examined): Promise<Finding[]> {
   const { rows } = await database.query<{ name: string; referred: string; deletes: boolean }>(
     `select distinct conrelid::regclass::text as name, confrelid::regclass::text as referred, confdeltype in ('c', 'n', 'd') as deletes
     from pg_constraint
@@ -186,3 +169,11 @@ export async function findCascades({ database, guard }: Examined): Promise<Findi
     ),
   );
 }
+
+export const WAY_CHECKS: readonly Check[] = [
+  findViews,
+  findFunctions,
+  findForeignTables,
+  findObstacles,
+  findCascades,
+];
