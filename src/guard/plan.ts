@@ -1,11 +1,18 @@
-/** What a guard would do to a database: the migration, or why it cannot be. */
+/** What a guard would do to a database: the migration, or why it cannot be; and running it. */
 import type { Resource } from '../nouns/index.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import { type GuardOptions, makeGuard } from './make-guard.ts';
 import type { Guard } from './model.ts';
 import { type Applied, type NumberedMigration, numberMigration, readApplied } from './numbered.ts';
 import { examineDatabase, type Preflight } from './preflight.ts';
-import type { Database } from './read-database.ts';
+import { type Database, readDatabase } from './read-database.ts';
+import { viewOf } from './sql/names.ts';
+import { findLimitedTables } from './stored-rights.ts';
+
+/** What the operator says beside the resource and the database. */
+export type GuardOptions = Pick<
+  Guard,
+  'clientRoles' | 'exemptRoles' | 'viewSchema' | 'defaultSchema' | 'mode'
+>;
 
 export interface GuardPlan {
   readonly guard: Guard;
@@ -17,25 +24,56 @@ export interface GuardPlan {
   readonly isRefused: boolean;
 }
 
-/** The database is not what the resource says. */
-export interface Unfitting {
-  /** Whole sentences. */
-  readonly problems: readonly string[];
-}
-
-/** @param accept names of findings that the operator accepts */
+/**
+ * @param accept names of findings that the operator accepts
+ * @param from the store with the rights, and the issuer of the tokens
+ * @returns whole sentences, if the database is not what the resource says
+ */
 export async function planGuard(
   database: Database,
   resource: Resource,
   options: GuardOptions,
   accept: readonly string[],
-  from: { readonly store: DirectoryStore; readonly issuer: string },
-): Promise<GuardPlan | Unfitting> {
-  const { guard, problems } = await makeGuard(database, resource, options, from);
+  { store, issuer }: { readonly store: DirectoryStore; readonly issuer: string },
+): Promise<GuardPlan | { readonly problems: readonly string[] }> {
+  const limited = await findLimitedTables(store, resource);
+  const { tables, problems } = await readDatabase(database, resource.tables, {
+    defaultSchema: options.defaultSchema,
+    isLimited: (id) => limited.has(id),
+  });
   if (problems.length > 0) return { problems };
-  if (guard.tables.length === 0) return { problems: ['The resource has no tables: import them before.'] };
+  if (tables.length === 0) return { problems: ['The resource has no tables: import them before.'] };
+  const serverVersion = await readVersion(database);
+  const guard = { ...options, issuer, resource: resource.identifier, tables, serverVersion };
   const last = await readApplied(database);
   const preflight = await examineDatabase(database, guard, last, accept);
   const isRefused = preflight.findings.some(({ kind }) => kind === 'refused');
   return { guard, last, preflight, isRefused, migration: numberMigration(guard, preflight.accepted, last) };
+}
+
+async function readVersion(database: Database): Promise<number> {
+  const { rows } = await database.query<{ version: number }>(
+    `select current_setting('server_version_num')::integer as version`,
+  );
+  return rows[0]?.version ?? 0;
+}
+
+/** Inside a transaction, which its caller begins and ends. @returns whole sentences on what was done */
+export async function applyMigration(database: Database, plan: GuardPlan): Promise<string[]> {
+  const { guard, migration } = plan;
+  // At once: tables are locked as long as it takes.
+  await database.query(migration.statements.join('\n'));
+  const tables = guard.tables.map((table) => {
+    const { schema, name } = viewOf(guard, table);
+    return `  ${table.id}: through ${schema}.${name}, ${table.isLimited ? 'rows and columns' : 'whole'}`;
+  });
+  return [
+    migration.isApplied
+      ? `Migration ${migration.number} has run again: the database had it already.`
+      : `Migration ${migration.number} has run.`,
+    guard.mode === 'report'
+      ? 'PostgreSQL logs what tokens do not allow for these tables, and does not refuse it:'
+      : 'PostgreSQL enforces what tokens allow for these tables:',
+    ...tables,
+  ];
 }

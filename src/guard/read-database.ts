@@ -9,29 +9,30 @@ import { fitsDeclared } from './sql/conditions.ts';
 /** Asks a database; a client of `pg` is one. */
 export type Database = Pick<pg.ClientBase, 'query'>;
 
-interface Found extends QualifiedName {
+/** Of a table. */
+interface Part {
   readonly oid: string;
 }
 
-export interface ReadOptions {
-  readonly defaultSchema: string;
-  /** Whether rights are limited to some rows or columns of the table today. */
-  readonly isLimited: (id: string) => boolean;
-}
+type Found = Part & QualifiedName;
 
 /**
  * @param declared the tables of the resource
+ * @param isLimited whether rights are limited to some rows or columns of the table today
  * @returns each table that is there, and whole sentences on what does not fit
  */
 export async function readDatabase(
   database: Database,
   declared: readonly Table[],
-  options: ReadOptions,
+  {
+    defaultSchema,
+    isLimited,
+  }: { readonly defaultSchema: string; readonly isLimited: (id: string) => boolean },
 ): Promise<{ readonly tables: GuardedTable[]; readonly problems: string[] }> {
   const problems: string[] = [];
   const tables: GuardedTable[] = [];
   const byId = Map.groupBy(await findTables(database), ({ schema, name }) =>
-    tableIdOf(schema, name, options.defaultSchema),
+    tableIdOf(schema, name, defaultSchema),
   );
   const parts = await readParts(
     database,
@@ -44,7 +45,7 @@ export async function readDatabase(
     } else if (second) {
       problems.push(`The database has two tables whose id is ${table.id}: rename one of them.`);
     } else {
-      const read = toGuarded(table, found, parts, options);
+      const read = toGuarded(table, found, parts, isLimited);
       problems.push(...problemsOf(read, table));
       tables.push(read);
     }
@@ -77,37 +78,25 @@ async function findTables(database: Database): Promise<Found[]> {
   return rows;
 }
 
-/** Of a table. */
-interface Part {
-  readonly oid: string;
-}
-
-interface Parts {
-  readonly columns: ReadonlyMap<string, readonly (Part & Omit<DatabaseColumn, 'declared'>)[]>;
-  readonly key: ReadonlyMap<string, readonly (Part & { readonly name: string })[]>;
-  readonly children: ReadonlyMap<string, readonly (Part & QualifiedName)[]>;
-  readonly sequences: ReadonlyMap<string, readonly (Part & QualifiedName)[]>;
-}
-
 /** Of all tables at once: a database may be far away, and have thousands. */
-async function readParts(database: Database, oids: readonly string[]): Promise<Parts> {
-  const read = async <T extends Part>(query: string): Promise<ReadonlyMap<string, readonly T[]>> => {
-    const { rows } = await database.query<T>(query, [oids]);
+async function readParts(database: Database, oids: readonly string[]) {
+  const read = async <T>(query: string) => {
+    const { rows } = await database.query<T & Part>(query, [oids]);
     return Map.groupBy(rows, ({ oid }) => oid);
   };
   return {
-    columns: await read(COLUMNS),
-    key: await read(KEY),
-    children: await read(CHILDREN),
-    sequences: await read(SEQUENCES),
+    columns: await read<Omit<DatabaseColumn, 'declared'>>(COLUMNS),
+    key: await read<{ readonly name: string }>(KEY),
+    children: await read<QualifiedName>(CHILDREN),
+    sequences: await read<QualifiedName>(SEQUENCES),
   };
 }
 
 function toGuarded(
   { id, columns = [], rowColumns = [] }: Table,
   { oid, schema, name }: Found,
-  parts: Parts,
-  { isLimited }: ReadOptions,
+  parts: Awaited<ReturnType<typeof readParts>>,
+  isLimited: (id: string) => boolean,
 ): GuardedTable {
   const types = new Map(columns.map((column) => [column.name, column.type]));
   const names = (which: 'children' | 'sequences'): QualifiedName[] =>

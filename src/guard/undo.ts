@@ -7,6 +7,7 @@ import { identifier, literal } from './sql/text.ts';
 
 /** @param last the migration that the database has @returns statements for one transaction */
 export async function undoStatements(database: Database, last: Applied): Promise<string[]> {
+  const { objects, schema } = await ownSchema(database, last.fingerprint);
   return [
     `set local search_path = '';`,
     `set local lock_timeout = '5s';`,
@@ -14,9 +15,9 @@ export async function undoStatements(database: Database, last: Applied): Promise
     ...(await dropped(database, POLICIES)),
     ...(await dropped(database, ROW_SECURITY)),
     ...(await regranted(database)),
-    ...(await ownObjects(database, last.fingerprint)),
+    ...objects,
     ...(await dropped(database, VIEW_SCHEMAS)),
-    ...(await dropOwnSchema(database, last.fingerprint)),
+    schema,
     DROP_READER,
   ];
 }
@@ -75,19 +76,16 @@ interface Difference {
   readonly isGrantable: boolean;
 }
 
-const EACH = (list: string): string => `aclexplode(${list}) as acl`;
-
-/** @param acl SQL of the lists before and after */
 const privilegesOf = (which: 'before' | 'after'): string => {
   const list = (before: string, after: string, kind: string, owner: string) =>
-    EACH(`coalesce(${which === 'before' ? before : after}, acldefault(${kind}, ${owner}))`);
+    `aclexplode(coalesce(${which === 'before' ? before : after}, acldefault(${kind}, ${owner}))) as acl`;
   const who = `case when acl.grantee <> 0 then pg_get_userbyid(acl.grantee) end, pg_get_userbyid(acl.grantor)`;
   const columns =
     which === 'before'
       ? `select target, said ->> 'column', said ->> 'privilege', said ->> 'grantee', said ->> 'grantor', owner, (said ->> 'grantable')::boolean
       from guarded, jsonb_array_elements(column_privileges) as said`
       : `select target, attname, acl.privilege_type, ${who}, owner, acl.is_grantable
-      from guarded join pg_attribute on attrelid = oid, ${EACH('attacl')}`;
+      from guarded join pg_attribute on attrelid = oid, aclexplode(attacl) as acl`;
   return `select target, null as "column", acl.privilege_type as privilege, ${who}, owner, acl.is_grantable
     from guarded, ${list('privileges', 'relacl', 'kind', 'relowner')}
     union all
@@ -117,11 +115,8 @@ async function regranted(database: Database): Promise<string[]> {
     );
     return rows;
   };
-  const lost = await difference(
-    'before',
-    'after',
-    `grantee is null or grantee in (select rolname from pg_roles)`,
-  );
+  const isThere = `grantee is null or grantee in (select rolname from pg_roles)`;
+  const lost = await difference('before', 'after', isThere);
   const given = await difference(
     'after',
     'before',
@@ -143,31 +138,28 @@ function what({ privilege, column, target }: Difference): string {
   return `${privilege}${column === null ? '' : ` (${identifier(column)})`} on ${target}`;
 }
 
-/** Functions and tables of the schema `grantable` that the migration made, and no others. */
-async function ownObjects(database: Database, made: Fingerprint): Promise<string[]> {
+/** Functions and tables of the schema `grantable` that the migration made, and the schema, unless others have something in it. */
+async function ownSchema(
+  database: Database,
+  made: Fingerprint,
+): Promise<{ objects: string[]; schema: string }> {
   const { rows } = await database.query<{ what: string; statement: string }>(
     `select 'function ' || oid::regprocedure as what, format('drop function %s;', oid::regprocedure) as statement
     from pg_proc where pronamespace = $1::regnamespace
     union all
-    select 'table ' || oid::regclass, format('drop table %s;', oid::regclass)
-    from pg_class where relnamespace = $1::regnamespace and relkind = 'r'
+    select case relkind when 'r' then 'table ' else 'other ' end || oid::regclass, format('drop table %s;', oid::regclass)
+    from pg_class where relnamespace = $1::regnamespace and relkind not in ('i', 't')
     order by 2`,
     [SCHEMA],
   );
-  return rows.filter((each) => Object.hasOwn(made, each.what)).map(({ statement }) => statement);
-}
-
-/** Something of others may be in it. */
-async function dropOwnSchema(database: Database, made: Fingerprint): Promise<string[]> {
-  const { rows } = await database.query<{ what: string }>(
-    `select 'function ' || oid::regprocedure as what from pg_proc where pronamespace = $1::regnamespace
-    union all
-    select case relkind when 'r' then 'table ' else 'other ' end || oid::regclass
-    from pg_class where relnamespace = $1::regnamespace and relkind not in ('i', 't')`,
-    [SCHEMA],
-  );
-  const isEmpty = rows.every((each) => Object.hasOwn(made, each.what));
-  return isEmpty ? [`drop schema ${SCHEMA};`] : [`-- The schema ${SCHEMA} has objects of others: it stays.`];
+  const own = rows.filter((each) => Object.hasOwn(made, each.what));
+  return {
+    objects: own.map(({ statement }) => statement),
+    schema:
+      own.length === rows.length
+        ? `drop schema ${SCHEMA};`
+        : `-- The schema ${SCHEMA} has objects of others: it stays.`,
+  };
 }
 
 /** Another database of the server may be guarded too. */

@@ -12,46 +12,38 @@ import { type Row, readRows, type Verified, verifyTable } from './verify.ts';
 /** Random tokens, beside one for each stored right. */
 const RANDOM_TOKENS = 100;
 
-export interface Verdict {
-  readonly isGood: boolean;
-  /** Whole sentences. */
-  readonly lines: readonly string[];
-}
-
-export interface VerifyDeps {
-  readonly store: DirectoryStore;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-  readonly seed: number;
-}
-
-/** Everything that it does is rolled back. @param database of a role that the policies do not bind */
+/**
+ * Everything that it does is rolled back.
+ * @param database of a role that the policies do not bind
+ * @param now milliseconds since 1970
+ * @returns whole sentences
+ */
 export async function verifyGuard(
   database: Database,
   guard: Guard,
   resource: Resource,
-  { store, now, seed }: VerifyDeps,
-): Promise<Verdict> {
+  { store, now, seed }: { store: DirectoryStore; now: () => number; seed: number },
+): Promise<{ isGood: boolean; lines: readonly string[] }> {
   const random = randomOf(seed);
-  const { rows, lines } = await readTables(database, guard);
-  const tables = [...rows.keys()];
+  const { tables, lines } = await readTables(database, guard);
   const tokens: Permissions[] = [];
-  for await (const right of eachRight(store, resource)) tokens.push(withValues(right, rows, random));
+  for await (const right of eachRight(store, resource)) tokens.push(withValues(right, tables, random));
   const stored = tokens.length;
   for (let count = 0; count < RANDOM_TOKENS; count += 1) {
-    tokens.push(randomRights(random, tables, (table, column) => valuesOf(rows.get(table) ?? [], column)));
+    tokens.push(
+      randomRights(random, [...tables.keys()], (table, column) => valuesOf(tables.get(table) ?? [], column)),
+    );
   }
   const verified: Verified = { cells: 0, undecided: 0, differences: [] };
   for (const permissions of tokens) {
-    for (const [table, ofTable] of rows) {
+    for (const [table, ofTable] of tables) {
       const role = pick(random, guard.clientRoles) ?? '';
-      const seconds = Math.floor(now() / 1000);
-      const verification = { database, guard, role, random, now: seconds };
-      await verifyTable(verification, table, ofTable, permissions, verified);
+      const shared = { database, guard, random, permissions, verified, now: Math.floor(now() / 1000) };
+      await verifyTable({ ...shared, role, table, rows: ofTable });
     }
   }
   return {
-    isGood: verified.differences.length === 0 && tables.length > 0,
+    isGood: verified.differences.length === 0 && tables.size > 0,
     lines: [
       ...lines,
       ...verified.differences,
@@ -62,16 +54,16 @@ export async function verifyGuard(
 
 type Tables = Map<GuardedTable, readonly Row[]>;
 
-async function readTables(database: Database, guard: Guard): Promise<{ rows: Tables; lines: string[] }> {
-  const rows: Tables = new Map();
+async function readTables(database: Database, guard: Guard): Promise<{ tables: Tables; lines: string[] }> {
+  const tables: Tables = new Map();
   const lines: string[] = [];
   for (const table of guard.tables) {
     const found = await readRows(database, table);
     if (!found) lines.push(`The table ${table.id} has too many rows to be verified: verify a smaller copy.`);
     else if (found.length === 0) lines.push(`The table ${table.id} has no rows that could be verified.`);
-    else rows.set(table, found);
+    else tables.set(table, found);
   }
-  return { rows, lines };
+  return { tables, lines };
 }
 
 function valuesOf(rows: readonly Row[], column: string): string[] {

@@ -4,14 +4,14 @@
  * changed, and what becomes of them, must be readable, and their keys too.
  */
 import type { Action } from '../permissions/actions.ts';
-import { type ColumnLimit, type ColumnTypes, toLimits } from '../permissions/column-limits.ts';
+import { type ColumnLimit, toLimits } from '../permissions/column-limits.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { toTokenClaims } from '../permissions/token-claims.ts';
 import { mayWrite, readableColumns } from '../permissions/verdicts.ts';
 import type { Guard, GuardedTable } from './model.ts';
 import { pick, type Random } from './random-rights.ts';
 import type { Database } from './read-database.ts';
-import { declaredColumns } from './sql/conditions.ts';
+import { declaredTypes } from './sql/conditions.ts';
 import { viewOf } from './sql/names.ts';
 import { identifier, literal, qualified } from './sql/text.ts';
 
@@ -30,7 +30,8 @@ export interface Verified {
   readonly differences: string[];
 }
 
-export interface Verification {
+/** One token for one table. */
+export interface Tried {
   /** Connected as a role that the policies do not bind. */
   readonly database: Database;
   readonly guard: Guard;
@@ -39,6 +40,11 @@ export interface Verification {
   readonly random: Random;
   /** Seconds since 1970. */
   readonly now: number;
+  readonly table: GuardedTable;
+  /** All of the table. */
+  readonly rows: readonly Row[];
+  readonly permissions: Permissions;
+  readonly verified: Verified;
 }
 
 /** What a statement of the client came to. */
@@ -71,21 +77,13 @@ const inOrder = (rows: readonly Row[]): string[] => rows.map((row) => JSON.strin
 const isSame = (one: readonly Row[], other: readonly Row[]): boolean =>
   JSON.stringify(inOrder(one)) === JSON.stringify(inOrder(other));
 
-/** Verifies one token for one table. @param rows all of the table */
-export async function verifyTable(
-  verification: Verification,
-  table: GuardedTable,
-  rows: readonly Row[],
-  permissions: Permissions,
-  verified: Verified,
-): Promise<void> {
-  const { database } = verification;
+export async function verifyTable(tried: Tried): Promise<void> {
+  const { database, table } = tried;
   await database.query('begin');
   try {
     await database.query(
       `set local timezone = 'UTC'; set local datestyle = 'ISO'; set local search_path = ''`,
     );
-    const tried = { ...verification, table, rows, permissions, verified };
     await verifyRead(tried);
     await verifyCreate(tried);
     if (table.key.length > 0 || !table.isLimited) {
@@ -97,25 +95,15 @@ export async function verifyTable(
   }
 }
 
-interface Tried extends Verification {
-  readonly table: GuardedTable;
-  readonly rows: readonly Row[];
-  readonly permissions: Permissions;
-  readonly verified: Verified;
-}
-
-const typesOf = (table: GuardedTable): ColumnTypes =>
-  Object.fromEntries(declaredColumns(table).map(({ name, declared }) => [name, declared]));
-
 /** A limited right gives nothing on a table that is guarded as one without limited rights. */
 function limitsOf({ table, permissions }: Tried, action: Action): ColumnLimit[] {
-  const limits = toLimits(permissions.cell(table.id, action), typesOf(table));
+  const limits = toLimits(permissions.cell(table.id, action), declaredTypes(table));
   return table.isLimited ? limits : limits.filter(({ columns, rows }) => !columns && rows.size === 0);
 }
 
 /** What a token sees of the row; undefined: nothing. */
 function seen(tried: Tried, row: Row): Row | undefined {
-  const readable = readableColumns(row, limitsOf(tried, 'read'), typesOf(tried.table));
+  const readable = readableColumns(row, limitsOf(tried, 'read'), declaredTypes(tried.table));
   if (!readable) return row;
   if (readable.size === 0) return undefined;
   return Object.fromEntries(
@@ -123,7 +111,7 @@ function seen(tried: Tried, row: Row): Row | undefined {
   );
 }
 
-const hasKey = ({ table }: Tried, row: Row | undefined): row is Row =>
+const hasKey = ({ table }: Tried, row: Row | undefined): boolean =>
   row !== undefined && table.key.every((column) => row[column] !== null);
 
 async function run(tried: Tried, statement: string): Promise<Outcome> {
@@ -187,13 +175,28 @@ async function verifyCreate(tried: Tried): Promise<void> {
   verified.cells += 1;
   const isCreated = code === undefined || CONSTRAINT.test(code);
   if (!isCreated && code !== REFUSED) verified.undecided += 1;
-  else if (isCreated !== mayWrite(like, names, limitsOf(tried, 'create'), typesOf(table))) {
+  else if (isCreated !== mayWrite(like, names, limitsOf(tried, 'create'), declaredTypes(table))) {
     differ(tried, `a row like ${JSON.stringify(like)} was ${isCreated ? 'created' : 'refused'}`);
   }
 }
 
+/** @param expected the rows after the statement; undefined: it is refused */
+async function verifyChange(
+  tried: Tried,
+  statement: string,
+  expected: readonly Row[] | undefined,
+  what: string,
+): Promise<void> {
+  const { code, after } = await run(tried, statement);
+  tried.verified.cells += tried.rows.length;
+  if (code !== undefined && code !== REFUSED) tried.verified.undecided += 1;
+  else if ((code === REFUSED) !== (expected === undefined)) {
+    differ(tried, `${what} was ${code ? 'refused' : 'allowed'}`);
+  } else if (expected && !isSame(after, expected)) differ(tried, `${what} changed other rows`);
+}
+
 async function verifyUpdate(tried: Tried): Promise<void> {
-  const { guard, table, rows, random, verified } = tried;
+  const { guard, table, rows, random } = tried;
   const column = pick(
     random,
     table.columns.filter(({ name, generated }) => generated !== 'always' && !table.key.includes(name)),
@@ -201,22 +204,13 @@ async function verifyUpdate(tried: Tried): Promise<void> {
   const value = column && pick(random, rows)?.[column.name];
   if (!column || value === undefined || value === null) return;
   const { name, type } = column;
-  const { code, after } = await run(
-    tried,
-    `update ${qualified(viewOf(guard, table))} set ${identifier(name)} = ${literal(value)}::${type}`,
-  );
-  verified.cells += rows.length;
-  const expected = updated(tried, name, value);
-  if (code !== undefined && code !== REFUSED) verified.undecided += 1;
-  else if ((code === REFUSED) !== (expected === undefined)) {
-    differ(tried, `setting ${name} to ${value} was ${code ? 'refused' : 'allowed'}`);
-  } else if (expected && !isSame(after, expected))
-    differ(tried, `setting ${name} to ${value} changed other rows`);
+  const statement = `update ${qualified(viewOf(guard, table))} set ${identifier(name)} = ${literal(value)}::${type}`;
+  await verifyChange(tried, statement, updated(tried, name, value), `setting ${name} to ${value}`);
 }
 
 /** The rows after the update; undefined: it is refused. */
 function updated(tried: Tried, column: string, value: string): Row[] | undefined {
-  const [limits, types] = [limitsOf(tried, 'update'), typesOf(tried.table)];
+  const [limits, types] = [limitsOf(tried, 'update'), declaredTypes(tried.table)];
   const after: Row[] = [];
   for (const row of tried.rows) {
     const shown = seen(tried, row);
@@ -236,22 +230,12 @@ function updated(tried: Tried, column: string, value: string): Row[] | undefined
 }
 
 async function verifyDelete(tried: Tried): Promise<void> {
-  const { guard, table, rows, verified } = tried;
-  const [limits, types] = [limitsOf(tried, 'delete'), typesOf(table)];
-  const { code, after } = await run(tried, `delete from ${qualified(viewOf(guard, table))}`);
-  verified.cells += rows.length;
+  const { guard, table, rows } = tried;
+  const [limits, types] = [limitsOf(tried, 'delete'), declaredTypes(table)];
   const visible = rows.map((row) => [row, seen(tried, row)] as const).filter(([, shown]) => shown);
   const isHidden = visible.some(([, shown]) => !hasKey(tried, shown));
   const deleted = new Set(visible.filter(([row]) => mayWrite(row, [], limits, types)).map(([row]) => row));
-  if (code !== undefined && code !== REFUSED) verified.undecided += 1;
-  else if ((code === REFUSED) !== isHidden)
-    differ(tried, `deleting all rows was ${code ? 'refused' : 'allowed'}`);
-  else if (
-    !code &&
-    !isSame(
-      after,
-      rows.filter((row) => !deleted.has(row)),
-    )
-  )
-    differ(tried, 'other rows were deleted');
+  const expected = isHidden ? undefined : rows.filter((row) => !deleted.has(row));
+  const statement = `delete from ${qualified(viewOf(guard, table))}`;
+  await verifyChange(tried, statement, expected, 'deleting all rows');
 }

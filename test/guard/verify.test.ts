@@ -83,7 +83,7 @@ describe('the verdicts of a guarded database', { skip: postgresMissing() }, () =
       const permissions = random() < 0.3 ? intersect(draw(), draw()) : draw();
       for (const table of guard.tables) {
         const verification = { database, guard, role: 'app', random, now };
-        await verifyTable(verification, table, rows.get(table.id) ?? [], permissions, verified);
+        await verifyTable({ ...verification, table, rows: rows.get(table.id) ?? [], permissions, verified });
       }
     }
     test.diagnostic(`${verified.cells} cells, ${verified.undecided} statements undecided, seed ${seed}`);
@@ -103,7 +103,17 @@ describe('the verdicts of a guarded database', { skip: postgresMissing() }, () =
     const now = Math.floor(Date.now() / 1000);
     for (let count = 0; count < 30; count += 1) {
       const permissions = randomRights(random, [lines], (_, name) => rows.flatMap((row) => row[name] ?? []));
-      await verifyTable({ database, guard, role: 'app', random, now }, lines, rows, permissions, verified);
+      await verifyTable({
+        database,
+        guard,
+        role: 'app',
+        random,
+        now,
+        table: lines,
+        rows,
+        permissions,
+        verified,
+      });
     }
     assert.ok(verified.differences.length > 0);
   });

@@ -1,5 +1,6 @@
 /** Conditions on rows of one table, in terms of the alternatives that a token has for it. */
 import type { Action } from '../../permissions/actions.ts';
+import type { ColumnTypes } from '../../permissions/column-limits.ts';
 import type { ColumnType } from '../../permissions/column-types.ts';
 import type { DatabaseColumn, GuardedTable } from '../model.ts';
 import { identifier, json, literal, textArray } from './text.ts';
@@ -35,14 +36,17 @@ export function declaredColumns({ columns }: GuardedTable): Declared[] {
   return columns.filter((column): column is Declared => column.declared !== undefined);
 }
 
+export function declaredTypes(table: GuardedTable): ColumnTypes {
+  return Object.fromEntries(declaredColumns(table).map(({ name, declared }) => [name, declared]));
+}
+
 /** @param row SQL of the name that the table has there */
 export const columnOf = (row: string, { name }: Pick<DatabaseColumn, 'name'>): string =>
   `${row}.${identifier(name)}`;
 
 /** The alternatives for the action: evaluated once a statement, not once a row. */
 export function cell(table: GuardedTable, action: Action): string {
-  const types = Object.fromEntries(declaredColumns(table).map(({ name, declared }) => [name, declared]));
-  return `(select grantable.cell(${literal(table.id)}, ${literal(action)}, ${json(types)}))`;
+  return `(select grantable.cell(${literal(table.id)}, ${literal(action)}, ${json(declaredTypes(table))}))`;
 }
 
 export function allows({ id }: GuardedTable, action: Action): string {
