@@ -3,9 +3,7 @@ import { listSome } from '../../errors/texts.ts';
 import type { Guard } from '../model.ts';
 import type { Applied } from '../numbered.ts';
 import type { Database } from '../read-database.ts';
-import { qualified } from '../sql/text.ts';
-import type { Roles } from './memberships.ts';
-import type { Right } from './roles.ts';
+import type { Right, Roles } from './memberships.ts';
 
 export interface Finding {
   /** `refused`: the guard would not hold. */
@@ -32,8 +30,3 @@ export const note = (says: string): Finding => ({ kind: 'note', says });
 
 /** The first three different ones. */
 export const some = (names: readonly string[]): string => listSome([...new Set(names)], 3);
-
-/** The tables with their partitions and children, as `regclass` reads them. */
-export function relationsOf({ tables }: Guard): string[] {
-  return tables.flatMap((table) => [table, ...table.children].map(qualified));
-}

@@ -1,6 +1,7 @@
-/** The roles of the database, and which of them may become others. */
+/** The roles of the database, which of them may become others, and their rights on the tables. */
 import type { Guard } from '../model.ts';
 import type { Database } from '../read-database.ts';
+import { relationsOf } from '../sql/names.ts';
 
 export interface Role {
   readonly name: string;
@@ -45,4 +46,32 @@ export async function readRoles(database: Database, { clientRoles, exemptRoles }
   const bound = [...new Set([...clientRoles, ...rows.filter(becomesClient).map(({ name }) => name)])];
   const plain = bound.filter((name) => all.get(name)?.isSuperuser === false);
   return { all, reach, unbound, bound, plain };
+}
+
+export interface Right {
+  readonly relation: string;
+  readonly owner: string;
+  /** Undefined: PUBLIC. */
+  readonly grantee: string | null;
+  readonly grantor: string;
+  readonly privilege: string;
+}
+
+export async function readRights(database: Database, guard: Guard): Promise<Right[]> {
+  const { rows } = await database.query<Right>(
+    `select relation::text, pg_get_userbyid(relowner) as owner, privilege_type as privilege,
+      case when grantee <> 0 then pg_get_userbyid(grantee) end as grantee, pg_get_userbyid(grantor) as grantor
+    from (select unnest($1::text[])::regclass as relation) as guarded join pg_class on oid = relation,
+      lateral (
+        select * from aclexplode(coalesce(relacl, acldefault('r', relowner)))
+        union
+        select acl.* from pg_attribute, aclexplode(attacl) as acl where attrelid = relation
+      ) as rights
+    union
+    select relation::text, pg_get_userbyid(relowner), 'ownership', pg_get_userbyid(relowner), pg_get_userbyid(relowner)
+    from (select unnest($1::text[])::regclass as relation) as guarded join pg_class on oid = relation
+    order by relation, privilege`,
+    [relationsOf(guard)],
+  );
+  return rows;
 }

@@ -1,9 +1,8 @@
 /** Roles that have rights on the tables, and roles that could become others. */
 import { didYouMean } from '../../errors/similar.ts';
-import type { Guard } from '../model.ts';
-import type { Database } from '../read-database.ts';
 import { READER } from '../sql/names.ts';
-import { type Check, type Examined, type Finding, note, refused, relationsOf, some } from './finding.ts';
+import { type Check, type Examined, type Finding, note, refused, some } from './finding.ts';
+import type { Right } from './memberships.ts';
 
 function findMissingRoles({ guard, roles }: Examined): Finding[] {
   const named = [...guard.clientRoles, ...guard.exemptRoles];
@@ -13,34 +12,6 @@ function findMissingRoles({ guard, roles }: Examined): Finding[] {
   if (!named.includes(READER)) return missing;
   const ours = `The role ${READER} belongs to guard: name it neither in --for nor in --exempt.`;
   return [...missing, refused(ours)];
-}
-
-export interface Right {
-  readonly relation: string;
-  readonly owner: string;
-  /** Undefined: PUBLIC. */
-  readonly grantee: string | null;
-  readonly grantor: string;
-  readonly privilege: string;
-}
-
-export async function readRights(database: Database, guard: Guard): Promise<Right[]> {
-  const { rows } = await database.query<Right>(
-    `select relation::text, pg_get_userbyid(relowner) as owner, privilege_type as privilege,
-      case when grantee <> 0 then pg_get_userbyid(grantee) end as grantee, pg_get_userbyid(grantor) as grantor
-    from (select unnest($1::text[])::regclass as relation) as guarded join pg_class on oid = relation,
-      lateral (
-        select * from aclexplode(coalesce(relacl, acldefault('r', relowner)))
-        union
-        select acl.* from pg_attribute, aclexplode(attacl) as acl where attrelid = relation
-      ) as rights
-    union
-    select relation::text, pg_get_userbyid(relowner), 'ownership', pg_get_userbyid(relowner), pg_get_userbyid(relowner)
-    from (select unnest($1::text[])::regclass as relation) as guarded join pg_class on oid = relation
-    order by relation, privilege`,
-    [relationsOf(guard)],
-  );
-  return rows;
 }
 
 const tablesOf = (rights: readonly Right[]): string => some(rights.map(({ relation }) => relation));

@@ -1,8 +1,8 @@
 /** Ways to the guarded tables beside the views of guard: what reads or writes them with the rights of another role than the client's. */
 import type { Guard } from '../model.ts';
-import { READER, viewOf } from '../sql/names.ts';
+import { READER, relationsOf, viewOf } from '../sql/names.ts';
 import { literal, qualified } from '../sql/text.ts';
-import { type Check, type Examined, type Finding, note, refused, relationsOf, some } from './finding.ts';
+import { type Check, type Examined, type Finding, note, refused, some } from './finding.ts';
 
 interface Way {
   readonly name: string;

@@ -1,6 +1,7 @@
 /** Names of what the migration makes. */
 import { hash } from 'node:crypto';
 import type { Guard, GuardedTable, QualifiedName } from '../model.ts';
+import { qualified } from './text.ts';
 
 export const SCHEMA = 'grantable';
 /** Owns the views, and nothing that a policy does not bind. */
@@ -24,4 +25,9 @@ export function viewSchemaOf({ viewSchema, defaultSchema }: Guard, schema: strin
 
 export function viewOf(guard: Guard, { schema, name }: GuardedTable): QualifiedName {
   return { schema: viewSchemaOf(guard, schema), name };
+}
+
+/** The tables with their partitions and children, as `regclass` reads them. */
+export function relationsOf({ tables }: Guard): string[] {
+  return tables.flatMap((table) => [table, ...table.children].map(qualified));
 }
