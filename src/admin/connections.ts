@@ -3,7 +3,7 @@
 import { ApplyRefused } from '../apply/apply.ts';
 import { spellPermissions } from '../apply/differences.ts';
 import { planConnection } from '../apply/plan/connections.ts';
-import { createPlan } from '../apply/plan/plan.ts';
+import { Plan } from '../apply/plan/plan.ts';
 import type { ApplyConnection } from '../apply/schema.ts';
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
@@ -45,7 +45,7 @@ export async function createConnection(
   if (await store.connections.findBy('name', `${organization.id}/${wanted.name}`)) {
     throw new ApplyRefused([`connection ${wanted.name} is there already`]);
   }
-  const plan = createPlan(store, issuer);
+  const plan = new Plan(store, issuer);
   await planConnection(plan, organization, wanted, { now });
   await plan.checkReferences();
   const [step] = plan.steps;

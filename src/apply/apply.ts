@@ -42,9 +42,8 @@ import { type AddToPlan, planAdministrator, planUser } from './plan/people.ts';
 import {
   APPLYING,
   type ApplyDeps,
-  createPlan,
   type PasswordOptions,
-  type Plan,
+  Plan,
   type Planning,
   type Removal,
   type Step,
@@ -145,25 +144,25 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
   const { store } = deps;
   const { resetPasswords = false, comparePasswords = true, prune = false } = options;
   const planning: Planning = { ...deps, resetPasswords, comparePasswords };
-  const plan = createPlan(store, deps.issuer);
+  const plan = new Plan(store, deps.issuer);
   const file = await respellResources(given, store);
   const organizations: [Organization, ApplyOrganization][] = [];
   for (const entry of file.organizations ?? []) {
     organizations.push([await planOrganization(plan, entry, planning), entry]);
   }
-  await checkOrganizations(plan, store);
+  await checkOrganizations(plan);
   if (prune) {
-    for (const [organization, entry] of organizations) await planRemovals(plan, organization, entry, store);
-    await planRemovals(plan, MANAGEMENT, file.management ?? {}, store);
+    for (const [organization, entry] of organizations) await planRemovals(plan, organization, entry);
+    await planRemovals(plan, MANAGEMENT, file.management ?? {});
   }
   // All resources first: what names another organization's is then told so, wherever in the file it stands.
   for (const [organization, entry] of organizations) {
     for (const resource of entry.resources ?? []) await planResource(plan, organization, resource, planning);
   }
   for (const [organization, entry] of organizations) {
-    const first = await findFirstResource(plan, organization, entry, store);
+    const first = await findFirstResource(plan, organization, entry);
     for (const role of entry.roles ?? []) await planRole(plan, organization, role, first?.identifier);
-    await checkDefaultRole(plan, organization, store);
+    await checkDefaultRole(plan, organization);
     for (const application of entry.applications ?? []) {
       await planApplication(plan, organization, application, planning);
     }
@@ -184,12 +183,12 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
   }
   for (const application of applications) await planApplication(plan, MANAGEMENT, application, planning);
   await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
-  await checkTokenTypes(plan, store);
+  await checkTokenTypes(plan);
   await plan.checkReferences();
-  await checkRemovals(plan, MANAGEMENT, store);
+  await checkRemovals(plan, MANAGEMENT);
   for (const [organization] of organizations) {
-    await checkRemovals(plan, organization, store);
-    await noteRights(plan, organization, store, { ofUsers: options.dryRun === true });
+    await checkRemovals(plan, organization);
+    await noteRights(plan, organization, { ofUsers: options.dryRun === true });
   }
   return plan;
 }

@@ -27,7 +27,7 @@ import { defined } from '../../storage/defined.ts';
 import { findInsecureSetting } from '../insecure-settings.ts';
 import { nameOf } from '../problems.ts';
 import type { ApplyApplication } from '../schema.ts';
-import { planNoun } from './noun.ts';
+import { addNoun } from './noun.ts';
 import { checkRights } from './organizations.ts';
 import type { Extras, Plan, Planning } from './plan.ts';
 
@@ -78,9 +78,9 @@ export async function planApplication(
     ...targets,
     idTokenAlgsBefore: findEarlierAlgs(entry, before),
   };
-  const wanted = await planNoun(plan, 'applications', name, { entry, before, given });
   const madeUp = before || entry.clientId !== undefined ? undefined : ['clientId'];
-  const application = plan.add('applications', name, before, wanted, defined({ generated, madeUp }));
+  const extras = defined({ generated, madeUp });
+  const application = await addNoun(plan, 'applications', name, { entry, before, given }, extras);
   checkAsWhole(plan, name, application, entry);
   await checkDefault(plan, name, application);
 }

@@ -7,9 +7,9 @@ import { difference, listCells, type Permissions } from '../../permissions/permi
 import { fromStored, type StoredPermissions } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyConnection } from '../schema.ts';
-import { planNoun } from './noun.ts';
+import { addNoun } from './noun.ts';
 import { checkRights } from './organizations.ts';
-import type { Plan, Planning } from './plan.ts';
+import type { Extras, Plan, Planning } from './plan.ts';
 
 type Standing = Pick<Connection, 'application' | 'resource'> & { readonly owner: string | undefined };
 
@@ -66,14 +66,8 @@ export async function planConnection(
     ...standing,
     secrets: before?.secrets ?? (made ? [made.secret] : []),
   };
-  const wanted = await planNoun(plan, 'connections', name, { entry, before, given });
-  const connection = plan.add(
-    'connections',
-    name,
-    before,
-    wanted,
-    made ? { generated: { kind: 'connectionToken', value: made.token } } : {},
-  );
+  const extras: Extras = made ? { generated: { kind: 'connectionToken', value: made.token } } : {};
+  const connection = await addNoun(plan, 'connections', name, { entry, before, given }, extras);
   for (const useless of await findUseless(plan, connection)) plan.notes.push(`${name} ${useless}`);
 }
 
@@ -84,11 +78,8 @@ async function findStanding(
   entry: ApplyConnection,
   before: Connection | undefined,
 ): Promise<Standing | undefined> {
-  const application = await plan.findApplication(organization.id, entry.application);
-  if (!application) {
-    plan.problems.push(`${name}: the organization has no application ${entry.application}`);
-    return undefined;
-  }
+  const application = await plan.findApplication(name, organization.id, entry.application);
+  if (!application) return undefined;
   const resource = entry.resource ?? before?.resource ?? application.resource;
   if (resource === undefined) {
     plan.problems.push(`${name} needs a resource, because its application has none of its own`);

@@ -5,7 +5,8 @@ import type { Credentials } from '../../datasources/credentials.ts';
 import type { Datasources, Described } from '../../datasources/datasources.ts';
 import { PLACE } from '../../datasources/logins.ts';
 import { registeredColumns } from '../../datasources/rows.ts';
-import type { Datasource, DatasourceServer, Organization, Realm, UserTable } from '../../nouns/index.ts';
+import type { Datasource, DatasourceServer, Organization, UserTable } from '../../nouns/index.ts';
+import { realmOf } from '../../nouns/values.ts';
 import { defined } from '../../storage/defined.ts';
 import { databaseOf } from '../datasource-problems.ts';
 import type { ApplyDatasource, ApplyUserTable } from '../schema.ts';
@@ -100,7 +101,10 @@ async function planUserTable(
   const findRoles = (names: readonly string[]) => findIds(plan, what, 'role', organization.id, names);
   const roles = await findRoles(table.roles ?? []);
   const mapped = await findRoles(values.map(([, role]) => role));
-  const realm = await findRealm(plan, what, organization, table.realm);
+  const realm =
+    table.realm === undefined
+      ? realmOf(organization.id)
+      : (await plan.findApplication(what, organization.id, table.realm))?.realm;
   const sealedSecret =
     passwordFormat === 'hmac-sha256' ? keep(table.passwordSecret, before?.sealedSecret) : undefined;
   if (passwordFormat === 'hmac-sha256' && sealedSecret === undefined) {
@@ -131,18 +135,6 @@ async function planUserTable(
     realm,
     verified: before?.verified ?? false,
   };
-}
-
-async function findRealm(
-  plan: Plan,
-  what: string,
-  { id }: Organization,
-  name: string | undefined,
-): Promise<Realm | undefined> {
-  if (name === undefined) return `organization:${id}`;
-  const application = await plan.findApplication(id, name);
-  if (!application) plan.problems.push(`${what}: the organization has no application ${name}`);
-  return application?.realm;
 }
 
 /** A database that is away leaves its tables unverified, and refuses logins against those. */

@@ -1,11 +1,12 @@
 /** One noun as a file wants it: what the file says, else what is there, else what a new one has. */
 import type { New } from '../../changes/changes.ts';
+import { eachNoun } from '../../directory/collections.ts';
 import { didYouMean } from '../../errors/similar.ts';
 import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
 import { MANAGEMENT_ID } from '../../nouns/names.ts';
 import type { Field, Referred, ServerSettings } from '../../nouns/noun.ts';
 import { type Entry, inFileOf, initialOf, isOptional, namedBy } from '../entries.ts';
-import type { Plan } from './plan.ts';
+import type { Extras, Plan } from './plan.ts';
 
 interface Sources<T> {
   readonly entry: object;
@@ -61,6 +62,18 @@ function kept({ removals }: Plan, { refersTo }: Field, was: unknown): unknown {
   return refersTo && Array.isArray(was) ? was.filter((each) => !removals.has(String(each))) : was;
 }
 
+/** Adds the noun to the plan. @returns it as it will be */
+export async function addNoun<C extends CollectionName>(
+  plan: Plan,
+  collection: C,
+  name: string,
+  sources: Sources<Nouns[C]>,
+  extras?: Extras,
+): Promise<Nouns[C]> {
+  const wanted = await planNoun(plan, collection, name, sources);
+  return plan.add(collection, name, sources.before, wanted, extras);
+}
+
 /** The ids of those that are there; a name that leads nowhere is a problem of the plan. */
 export async function findIds(
   plan: Plan,
@@ -75,7 +88,11 @@ export async function findIds(
     if (id !== undefined) ids.push(id);
     else if (kind === 'organization') plan.problems.push(`${what}: there is no organization ${name}`);
     else {
-      const hint = didYouMean(name, kind === 'role' ? await plan.roleNames(organization) : []);
+      const roles = kind === 'role' ? await Array.fromAsync(eachNoun(plan.store.roles, organization)) : [];
+      const hint = didYouMean(
+        name,
+        roles.map((role) => role.name),
+      );
       plan.problems.push(`${what}: the organization has no ${kind} ${name}${hint}`);
     }
   }

@@ -8,16 +8,16 @@ import { toStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyOrganization } from '../schema.ts';
 import { planCredentials, WITHOUT_CREDENTIALS } from './applications.ts';
-import { planNoun } from './noun.ts';
+import { addNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';
 
 export async function planOrganizationClient(
   plan: Plan,
   organization: Organization,
   entry: ApplyOrganization,
-  deps: Pick<Planning, 'store' | 'clientSecrets' | 'resetPasswords' | 'now'>,
+  deps: Pick<Planning, 'clientSecrets' | 'resetPasswords' | 'now'>,
 ): Promise<void> {
-  const { store } = deps;
+  const { store } = plan;
   const named = await store.applications.findBy('name', `${organization.id}/${ORGANIZATION_CLIENT}`);
   const before = named?.isOrganization ? named : undefined;
   const clientId = entry.clientId ?? before?.clientId;
@@ -61,6 +61,6 @@ export async function planOrganizationClient(
     resource,
     ceilings: [...identifiers].map((identifier) => ({ resource: identifier, permissions })),
   } as const;
-  const wanted = await planNoun(plan, 'applications', name, { entry: {}, before, given });
-  plan.add('applications', `${name} as a client`, before, wanted, defined({ generated }));
+  const sources = { entry: {}, before, given };
+  await addNoun(plan, 'applications', `${name} as a client`, sources, defined({ generated }));
 }

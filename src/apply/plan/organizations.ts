@@ -12,14 +12,13 @@ import {
 import { MANAGEMENT_ID } from '../../nouns/names.ts';
 import { PRESETS } from '../../nouns/presets.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
-import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import { findAgentFindings } from '../agent-settings.ts';
 import { tellMisfits } from '../misfits.ts';
 import { nameOf } from '../problems.ts';
 import { findResourceProblems } from '../resource-problems.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../schema.ts';
-import { planNoun } from './noun.ts';
+import { addNoun, planNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';
 
 type WantedFaces = readonly (readonly [FaceName, Partial<FaceSettings>])[];
@@ -93,35 +92,28 @@ export async function planOrganization(
   for (const host of foreign)
     plan.problems.push(`${name} lists the host ${host}, which GRANTABLE_HOSTS does not`);
   const given = { id, faces, ...(entry.agents && { agents: await planAgents(plan, entry, id) }) };
-  const wanted = await planNoun(plan, 'organizations', name, { entry, before, given });
-  return plan.add('organizations', name, before, wanted);
+  return addNoun(plan, 'organizations', name, { entry, before, given });
 }
 
 /** What organizations may only have once on the server, held against those that the file does not speak of too. */
-export async function checkOrganizations(plan: Plan, store: DirectoryStore): Promise<void> {
-  const wanted = plan.steps.filter(({ collection }) => collection === 'organizations');
-  const exclusive = ({ default: isDefault, hosts }: Organization): boolean => isDefault || hosts.length > 0;
-  if (!wanted.some(({ after }) => exclusive(after as Organization))) return;
-  const inFile = new Set(wanted.map(({ after }) => after.id));
-  const others: Organization[] = [];
-  for await (const organization of eachNoun(store.organizations)) {
-    if (!inFile.has(organization.id)) others.push(organization);
-  }
+export async function checkOrganizations(plan: Plan): Promise<void> {
+  const wanted = plan.changed('organizations');
+  if (!wanted.some((organization) => claimsOf(organization).length > 0)) return;
+  const inFile = new Set(wanted.map(({ id }) => id));
+  const stored = await Array.fromAsync(eachNoun(plan.store.organizations));
   const takenBy = new Map<string, string>();
-  for (const organization of [...others, ...wanted.map(({ after }) => after as Organization)]) {
-    const claims = [
-      ...(organization.default ? ['default: true'] : []),
-      ...organization.hosts.map((host) => `the host ${host}`),
-    ];
-    for (const claim of claims) {
+  for (const organization of [...stored.filter(({ id }) => !inFile.has(id)), ...wanted]) {
+    const { name } = organization;
+    for (const claim of claimsOf(organization)) {
       const other = takenBy.get(claim);
-      if (other)
-        plan.problems.push(
-          `organization ${organization.name} has ${claim}, and so has ${other}: only one may`,
-        );
-      takenBy.set(claim, organization.name);
+      if (other) plan.problems.push(`organization ${name} has ${claim}, and so has ${other}: only one may`);
+      takenBy.set(claim, name);
     }
   }
+}
+
+function claimsOf({ default: isDefault, hosts }: Organization): string[] {
+  return [...(isDefault ? ['default: true'] : []), ...hosts.map((host) => `the host ${host}`)];
 }
 
 /** Reports show them of a new resource too. */
@@ -196,23 +188,17 @@ export async function planRole(
     await checkRights(plan, name, identifier, granted);
   }
   const given = { organization: organization.id, resource };
-  plan.add('roles', name, before, await planNoun(plan, 'roles', name, { entry, before, given }));
+  await addNoun(plan, 'roles', name, { entry, before, given });
 }
 
 /** Everyone who registers gets the default role, so there is one at most. */
-export async function checkDefaultRole(
-  plan: Plan,
-  { id, name }: Organization,
-  store: DirectoryStore,
-): Promise<void> {
+export async function checkDefaultRole(plan: Plan, { id, name }: Organization): Promise<void> {
   const defaults = new Set<string>();
   const gone = new Set<string>();
-  for await (const role of eachNoun(store.roles, id)) {
+  for await (const role of eachNoun(plan.store.roles, id)) {
     if (role.default) (plan.removals.has(role.id) ? gone : defaults).add(role.name);
   }
-  for (const { collection, after } of plan.steps) {
-    if (collection !== 'roles' || (after as { organization?: string }).organization !== id) continue;
-    const role = after as { name: string; default: boolean };
+  for (const role of plan.changed('roles').filter(({ organization }) => organization === id)) {
     if (role.default) defaults.add(role.name);
     else defaults.delete(role.name);
   }
@@ -231,9 +217,8 @@ export async function findFirstResource(
   plan: Plan,
   organization: Organization,
   entry: ApplyOrganization,
-  store: DirectoryStore,
 ): Promise<Resource | undefined> {
-  for await (const resource of eachNoun(store.resources, organization.id)) {
+  for await (const resource of eachNoun(plan.store.resources, organization.id)) {
     if (!plan.removals.has(resource.identifier)) return resource;
   }
   const [first] = entry.resources ?? [];

@@ -30,11 +30,8 @@ export async function planUser(
   const application =
     entry.application === undefined
       ? undefined
-      : await plan.findApplication(organization.id, entry.application);
-  if (entry.application !== undefined && !application) {
-    plan.problems.push(`${name}: the organization has no application ${entry.application}`);
-    return undefined;
-  }
+      : await plan.findApplication(name, organization.id, entry.application);
+  if (entry.application !== undefined && !application) return undefined;
   const realm = application
     ? ownRealm(plan, name, application)
     : (`organization:${organization.id}` as const);

@@ -8,7 +8,7 @@ import type { Credentials } from '../../datasources/credentials.ts';
 import type { Datasources } from '../../datasources/datasources.ts';
 import { withBuiltIns } from '../../directory/built-ins.ts';
 import type { SecretKeys } from '../../directory/client-secrets.ts';
-import { collectionOf, eachNoun, type Lookup } from '../../directory/collections.ts';
+import { collectionOf, type Lookup } from '../../directory/collections.ts';
 import {
   type Application,
   COLLECTIONS,
@@ -111,182 +111,178 @@ export interface Editing {
   readonly secretBytes: (kind: GeneratedSecret['kind'], size: number) => Buffer;
 }
 
-export interface Plan {
-  /** Of the server, which names its built-in resources. */
-  readonly issuer: string;
-  readonly steps: Step[];
-  /** Names of what is as the file wants it. */
-  readonly unchanged: string[];
-  /** What the file leaves out and goes, by what others name it: its id, or the identifier of a resource. */
-  readonly removals: Map<string, Removal>;
-  /** Of the file, whether they change or not, by id. */
-  readonly nouns: ReadonlyMap<string, PlannedNoun>;
-  /** Sentences; with any of them nothing is written. */
-  readonly problems: string[];
-  /** Sentences about what the file says and what is not done. */
-  readonly notes: string[];
-  add<C extends CollectionName>(
-    collection: C,
-    name: string,
-    before: Nouns[C] | undefined,
-    /** `id` and `createdAt` come from the one before, if there is one. */
-    wanted: New<Nouns[C]>,
-    extras?: Extras,
-  ): Nouns[C];
-  /** The nouns as they will be. */
-  readonly lookup: Lookup;
-  findApplication(organization: string, name: string): Promise<Application | undefined>;
-  /** Who will have the value, under another name or in the store; not what goes. */
-  findHolder<C extends CollectionName>(
-    collection: C,
-    key: UniqueKey<C>,
-    value: string,
-  ): Promise<Nouns[C] | undefined>;
-  /**
-   * The noun that an entry speaks of, by its name in the store; where one noun is edited, that noun.
-   * @throws Conflict when another one than the edited has the name
-   */
-  findBefore<C extends CollectionName>(
-    collection: C,
-    key: UniqueKey<C>,
-    value: string,
-  ): Promise<Nouns[C] | undefined>;
-  /** Of a noun that is made. */
-  newId(collection: CollectionName): string;
-  /** Whether the entry of the edited noun had the key and has it no more. */
-  isCleared(collection: CollectionName, key: string): boolean;
-  readonly secretBytes: Editing['secretBytes'];
-  /** Under which an application is added that others of the file may name before. */
-  reserveId(organization: string, application: string): string;
-  /** Of an organization, or of an application or role of the organization. */
-  findId(kind: Referred, organization: string, name: string): Promise<string | undefined>;
-  /** Those of the store. */
-  roleNames(organization: string): Promise<string[]>;
-  /** Of a role, an organization or an application, which nouns name by id. */
-  findName(id: string): Promise<string | undefined>;
-  /** Adds to `problems` what steps say of others that is not so. */
-  checkReferences(): Promise<void>;
-}
-
 /** What this makes may be removed by a later file. */
 export const APPLYING = { managedBy: 'apply' } as const;
 
-/** @param issuer of the server, which names its built-in resources */
-export function createPlan(store: DirectoryStore, issuer: string, editing?: Editing): Plan {
+export class Plan {
+  readonly store: DirectoryStore;
+  /** Of the server, which names its built-in resources. */
+  readonly issuer: string;
+  readonly steps: Step[] = [];
+  /** Names of what is as the file wants it. */
+  readonly unchanged: string[] = [];
+  /** What the file leaves out and goes, by what others name it: its id, or the identifier of a resource. */
+  readonly removals = new Map<string, Removal>();
+  /** Of the file, whether they change or not, by id. */
+  readonly nouns = new Map<string, PlannedNoun>();
+  /** Sentences; with any of them nothing is written. */
+  readonly problems: string[] = [];
+  /** Sentences about what the file says and what is not done. */
+  readonly notes: string[] = [];
+  /** The nouns as they will be. */
+  readonly lookup: Lookup;
+  readonly #editing: Editing | undefined;
   /** Nouns of the file, whether they change or not, by their unique keys. */
-  const byKey = new Map<string, Nouns[CollectionName]>();
-  const reserved = new Map<string, string>();
-  const steps: Step[] = [];
-  const unchanged: string[] = [];
-  const nouns = new Map<string, PlannedNoun>();
-  const problems: string[] = [];
-  const removals: Plan['removals'] = new Map();
+  readonly #byKey = new Map<string, Nouns[CollectionName]>();
+  readonly #reserved = new Map<string, string>();
 
-  async function findBy<C extends CollectionName>(
+  constructor(store: DirectoryStore, issuer: string, editing?: Editing) {
+    this.store = store;
+    this.issuer = issuer;
+    this.#editing = editing;
+    const planned = Object.fromEntries(
+      COLLECTIONS.map((collection): [CollectionName, object] => [
+        collection,
+        {
+          get: (id: string) => this.#find(collection, id),
+          findBy: (key: UniqueKey<typeof collection>, value: string) => this.#findBy(collection, key, value),
+        },
+      ]),
+    ) as unknown as Lookup;
+    // An organization of the file has built-in nouns too.
+    this.lookup = withBuiltIns(planned, issuer);
+  }
+
+  async #find<C extends CollectionName>(collection: C, id: string): Promise<Nouns[C] | undefined> {
+    const known = this.nouns.get(id);
+    if (known?.collection === collection) return known.noun as Nouns[C];
+    return collectionOf(this.store, collection).get(id);
+  }
+
+  async #findBy<C extends CollectionName>(
     collection: C,
     key: UniqueKey<C>,
     value: string,
   ): Promise<Nouns[C] | undefined> {
-    const known = byKey.get(`${collection} ${key} ${value}`) as Nouns[C] | undefined;
-    return known ?? collectionOf(store, collection).findBy(key, value);
+    const known = this.#byKey.get(`${collection} ${key} ${value}`) as Nouns[C] | undefined;
+    return known ?? collectionOf(this.store, collection).findBy(key, value);
   }
 
-  async function find<C extends CollectionName>(collection: C, id: string): Promise<Nouns[C] | undefined> {
-    const known = nouns.get(id);
-    if (known?.collection === collection) return known.noun as Nouns[C];
-    return collectionOf(store, collection).get(id);
+  #isEdited(collection: CollectionName): boolean {
+    return this.#editing?.collection === collection;
   }
 
-  /** The nouns as they will be. */
-  const planned = Object.fromEntries(
-    COLLECTIONS.map((collection): [CollectionName, object] => [
-      collection,
-      {
-        get: (id: string) => find(collection, id),
-        findBy: (key: UniqueKey<typeof collection>, value: string) => findBy(collection, key, value),
-      },
-    ]),
-  ) as unknown as Lookup;
-  // An organization of the file has built-in nouns too.
-  const lookup = withBuiltIns(planned, issuer);
-  const { managedBy } = editing ?? APPLYING;
-  const isEdited = (collection: CollectionName): boolean => editing?.collection === collection;
-  const findNamed = (organization: string, name: string) =>
-    lookup.applications.findBy('name', `${organization}/${name}`);
+  /** @param wanted `id` and `createdAt` come from the one before, if there is one */
+  add<C extends CollectionName>(
+    collection: C,
+    name: string,
+    before: Nouns[C] | undefined,
+    wanted: New<Nouns[C]>,
+    extras: Extras = {},
+  ): Nouns[C] {
+    const { managedBy } = this.#editing ?? APPLYING;
+    const after = {
+      ...wanted,
+      id: before?.id ?? wanted.id ?? this.newId(collection),
+      number: before?.number ?? 0,
+      version: before?.version ?? 0,
+      createdAt: before?.createdAt ?? wanted.createdAt ?? 0,
+      managedBy: before ? managerOf(before, { managedBy }) : managedBy,
+    } as unknown as Nouns[C];
+    this.nouns.set(after.id, { collection, name, noun: after });
+    for (const [key, value] of uniqueValuesOf(collection, after)) {
+      this.#byKey.set(`${collection} ${key} ${value}`, after);
+    }
+    const isSame = before && isDeepStrictEqual(before, after) && extras.password === undefined;
+    if (isSame) this.unchanged.push(name);
+    else this.steps.push({ collection, name, ...defined({ before }), after, ...extras } as unknown as Step);
+    return after;
+  }
 
-  return {
-    issuer,
-    steps,
-    unchanged,
-    removals,
-    nouns,
-    problems,
-    notes: [],
-    add(collection, name, before, wanted, extras = {}) {
-      const after = {
-        ...wanted,
-        id: before?.id ?? wanted.id ?? this.newId(collection),
-        number: before?.number ?? 0,
-        version: before?.version ?? 0,
-        createdAt: before?.createdAt ?? wanted.createdAt ?? 0,
-        managedBy: before ? managerOf(before, { managedBy }) : managedBy,
-      } as unknown as typeof before & object;
-      nouns.set(after.id, { collection, name, noun: after });
-      for (const [key, value] of uniqueValuesOf(collection, after)) {
-        byKey.set(`${collection} ${key} ${value}`, after);
+  /** The nouns of a collection that are added or changed, as they will be. */
+  changed<C extends CollectionName>(of: C): Nouns[C][] {
+    return this.steps.flatMap(({ collection, after }) => (collection === of ? [after as Nouns[C]] : []));
+  }
+
+  /** One that is not there is a problem. @param what asks for it: `user acme/ada` */
+  async findApplication(what: string, organization: string, name: string): Promise<Application | undefined> {
+    const found = await this.lookup.applications.findBy('name', `${organization}/${name}`);
+    if (!found) this.problems.push(`${what}: the organization has no application ${name}`);
+    return found;
+  }
+
+  /** Who will have the value, under another name or in the store; not what goes. */
+  async findHolder<C extends CollectionName>(
+    collection: C,
+    key: UniqueKey<C>,
+    value: string,
+  ): Promise<Nouns[C] | undefined> {
+    const holder = await this.#findBy(collection, key, value);
+    return holder && this.removals.has(referenceTo(collection, holder)) ? undefined : holder;
+  }
+
+  /**
+   * The noun that an entry speaks of, by its name in the store; where one noun is edited, that noun.
+   * @throws Conflict when another one than the edited has the name
+   */
+  async findBefore<C extends CollectionName>(
+    collection: C,
+    key: UniqueKey<C>,
+    value: string,
+  ): Promise<Nouns[C] | undefined> {
+    const named = await collectionOf(this.store, collection).findBy(key, value);
+    if (!this.#isEdited(collection)) return named;
+    const edited = this.#editing?.before as typeof named;
+    if (named && named.id !== edited?.id) throw new Conflict(key);
+    return edited;
+  }
+
+  /** Of a noun that is made. */
+  newId(collection: CollectionName): string {
+    return this.#editing?.collection === collection ? this.#editing.id : randomUUID();
+  }
+
+  /** Whether the entry of the edited noun had the key and has it no more. */
+  isCleared(collection: CollectionName, key: string): boolean {
+    return this.#isEdited(collection) && this.#editing?.cleared.has(key) === true;
+  }
+
+  /** Bytes that a secret of a noun is made of. */
+  secretBytes(kind: GeneratedSecret['kind'], size: number): Buffer {
+    return this.#editing?.secretBytes(kind, size) ?? randomBytes(size);
+  }
+
+  /** Under which an application is added that others of the file may name before. */
+  reserveId(organization: string, application: string): string {
+    const key = `${organization}/${application}`;
+    const id = this.#reserved.get(key) ?? this.newId('applications');
+    this.#reserved.set(key, id);
+    return id;
+  }
+
+  /** Of an organization, or of an application or role of the organization. */
+  async findId(kind: Referred, organization: string, name: string): Promise<string | undefined> {
+    if (kind === 'organization') return (await this.#findBy('organizations', 'name', name))?.id;
+    const key = `${organization}/${name}`;
+    if (kind === 'role') return (await this.lookup.roles.findBy('name', key))?.id;
+    return (await this.lookup.applications.findBy('name', key))?.id ?? this.#reserved.get(key);
+  }
+
+  /** Of a role, an organization or an application, which nouns name by id. */
+  async findName(id: string): Promise<string | undefined> {
+    const { roles, organizations, applications } = this.lookup;
+    const noun = (await roles.get(id)) ?? (await organizations.get(id)) ?? (await applications.get(id));
+    return noun?.name;
+  }
+
+  /** Adds to `problems` what steps say of others that is not so. */
+  async checkReferences(): Promise<void> {
+    for (const { collection, name, before, after } of this.steps) {
+      for (const field of before ? findFixedChanges(collection, before, after) : []) {
+        this.problems.push(`${name}: ${field} cannot be changed, make one with another name`);
       }
-      if (before && isDeepStrictEqual(before, after) && extras.password === undefined) unchanged.push(name);
-      else steps.push({ collection, name, ...defined({ before }), after, ...extras } as unknown as Step);
-      return after;
-    },
-    lookup,
-    findApplication: findNamed,
-    async findBefore(collection, key, value) {
-      const named = await collectionOf(store, collection).findBy(key, value);
-      if (!isEdited(collection)) return named;
-      const edited = editing?.before as typeof named;
-      if (named && named.id !== edited?.id) throw new Conflict(key);
-      return edited;
-    },
-    newId: (collection) => (isEdited(collection) && editing ? editing.id : randomUUID()),
-    isCleared: (collection, key) => isEdited(collection) && editing?.cleared.has(key) === true,
-    secretBytes: editing?.secretBytes ?? ((_kind, size) => randomBytes(size)),
-    async findHolder(collection, key, value) {
-      const holder = await findBy(collection, key, value);
-      return holder && removals.has(referenceTo(collection, holder)) ? undefined : holder;
-    },
-    reserveId(organization, application) {
-      const key = `${organization}/${application}`;
-      const id = reserved.get(key) ?? this.newId('applications');
-      reserved.set(key, id);
-      return id;
-    },
-    async findId(kind, organization, name) {
-      if (kind === 'organization') return (await findBy('organizations', 'name', name))?.id;
-      if (kind === 'role') return (await lookup.roles.findBy('name', `${organization}/${name}`))?.id;
-      const application = await findNamed(organization, name);
-      return application?.id ?? reserved.get(`${organization}/${name}`);
-    },
-    async roleNames(organization) {
-      const names: string[] = [];
-      for await (const { name } of eachNoun(store.roles, organization)) names.push(name);
-      return names;
-    },
-    async findName(id) {
-      const noun =
-        (await lookup.roles.get(id)) ??
-        (await lookup.organizations.get(id)) ??
-        (await lookup.applications.get(id));
-      return noun?.name;
-    },
-    async checkReferences() {
-      for (const { collection, name, before, after } of steps) {
-        for (const field of before ? findFixedChanges(collection, before, after) : []) {
-          problems.push(`${name}: ${field} cannot be changed, make one with another name`);
-        }
-        const broken = await findBrokenReferences(collection, after, lookup, before);
-        problems.push(...broken.map((sentence) => `${name} ${sentence}`));
-      }
-    },
-  };
+      const broken = await findBrokenReferences(collection, after, this.lookup, before);
+      this.problems.push(...broken.map((sentence) => `${name} ${sentence}`));
+    }
+  }
 }

@@ -33,12 +33,8 @@ const NAMED_IN_A_SENTENCE = 5;
 type Lists = Pick<ApplyOrganization, OfOrganization>;
 
 /** To be called before the organization's lists are planned, which then leave out what goes. */
-export async function planRemovals(
-  plan: Plan,
-  organization: Organization,
-  entry: Lists,
-  store: DirectoryStore,
-): Promise<void> {
+export async function planRemovals(plan: Plan, organization: Organization, entry: Lists): Promise<void> {
+  const { store } = plan;
   const users = await usersOf(organization, entry, store);
   for (const collection of PRUNED) {
     const list = collection === 'users' ? users : entry[collection]?.map(nameInFile);
@@ -141,11 +137,7 @@ interface Needed {
  * Adds to the problems what stays and needs what goes, and to the notes how many lose a role. What the file does not list
  * may lose a role or a partner; what it lists must not name those itself.
  */
-export async function checkRemovals(
-  plan: Plan,
-  organization: Organization,
-  store: DirectoryStore,
-): Promise<void> {
+export async function checkRemovals(plan: Plan, organization: Organization): Promise<void> {
   const found = [...plan.removals]
     .filter(([, { noun }]) => noun.organization === organization.id)
     .map(([to, { name }]): [string, Needed] => [to, { name, neededBy: new Set(), takenFrom: 0 }]);
@@ -155,12 +147,12 @@ export async function checkRemovals(
     for (const { to } of namedIn(collection, noun)) removed.get(to)?.neededBy.add(name);
   }
   for (const collection of PRUNED) {
-    for await (const noun of eachOf(collection, organization, store)) {
+    for await (const noun of eachOf(collection, organization, plan.store)) {
       if (plan.nouns.has(noun.id) || removed.has(referenceTo(collection, noun))) continue;
       for (const { to, isOptional } of namedIn(collection, noun)) {
         const what = removed.get(to);
         if (what && isOptional) what.takenFrom += 1;
-        else what?.neededBy.add(await spell(collection, noun, organization, store));
+        else what?.neededBy.add(await spell(collection, noun, organization, plan.store));
       }
     }
   }

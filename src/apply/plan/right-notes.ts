@@ -6,18 +6,19 @@ import { collectionOf, eachNoun } from '../../directory/collections.ts';
 import { didYouMean } from '../../errors/similar.ts';
 import { listSome } from '../../errors/texts.ts';
 import {
+  type Application,
   catalogueOf,
+  declarationOf,
   type Nouns,
-  nameOf,
   type OfOrganization,
   type Organization,
   type Resource,
+  type Role,
 } from '../../nouns/index.ts';
 import { referenceTo } from '../../nouns/references.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
-import { fromStored } from '../../permissions/stored.ts';
+import { fromStored, type StoredPermissions } from '../../permissions/stored.ts';
 import { describeVariable, type Variable, variablesOf } from '../../permissions/variables.ts';
-import type { DirectoryStore } from '../../storage/contract.ts';
 import { tellMisfits } from '../misfits.ts';
 import type { Plan } from './plan.ts';
 
@@ -30,19 +31,37 @@ interface Rights {
   readonly inFile: boolean;
   /** As people know it: `role acme/clerk`. */
   readonly of: string;
-  readonly resource?: string;
+  readonly resource: string | undefined;
   readonly permissions: Permissions;
 }
 
-/** The nouns of an organization as they will be. @param store undefined: only those of the file */
+/** What a role, connection or application allows. */
+function rightsIn({
+  resource,
+  permissions,
+  ceilings = [],
+  registeredCeiling,
+}: Partial<Pick<Application, 'resource' | 'ceilings' | 'registeredCeiling'> & Pick<Role, 'permissions'>>): {
+  readonly resource: string | undefined;
+  readonly permissions: StoredPermissions;
+}[] {
+  return [
+    ...(permissions ? [{ resource, permissions }] : []),
+    ...ceilings,
+    ...(registeredCeiling ? [{ resource: undefined, permissions: registeredCeiling }] : []),
+  ];
+}
+
+/** The nouns of an organization as they will be. @param among only those of the file, or also those of the store */
 async function* eachPlanned<C extends OfOrganization>(
   plan: Plan,
-  store: DirectoryStore | undefined,
   collection: C,
   { id }: Organization,
+  among: 'file' | 'all',
 ): AsyncGenerator<Nouns[C]> {
   const stored = new Set<string>();
-  for await (const noun of store ? eachNoun<Nouns[C]>(collectionOf(store, collection), id) : []) {
+  const nouns = collectionOf(plan.store, collection);
+  for await (const noun of among === 'all' ? eachNoun<Nouns[C]>(nouns, id) : []) {
     stored.add(noun.id);
     if (!plan.removals.has(referenceTo(collection, noun)))
       yield (plan.nouns.get(noun.id)?.noun ?? noun) as Nouns[C];
@@ -55,28 +74,16 @@ async function* eachPlanned<C extends OfOrganization>(
 
 async function* eachRight(
   plan: Plan,
-  store: DirectoryStore | undefined,
   organization: Organization,
+  among: 'file' | 'all',
 ): AsyncGenerator<Rights> {
-  const called = (kind: string, noun: Nouns[OfOrganization]) =>
-    `${kind} ${organization.name}/${nameOf(noun)}`;
-  for await (const role of eachPlanned(plan, store, 'roles', organization)) {
-    const { id, resource, permissions } = role;
-    const of = called('role', role);
-    yield { of, inFile: plan.nouns.has(id), resource, permissions: fromStored(permissions) };
-  }
-  for await (const application of eachPlanned(plan, store, 'applications', organization)) {
-    const { id, ceilings, registeredCeiling } = application;
-    const inFile = plan.nouns.has(id);
-    const of = called('application', application);
-    for (const { resource, permissions } of ceilings)
-      yield { of, inFile, resource, permissions: fromStored(permissions) };
-    if (registeredCeiling) yield { of, inFile, permissions: fromStored(registeredCeiling) };
-  }
-  for await (const connection of eachPlanned(plan, store, 'connections', organization)) {
-    const { id, resource, permissions } = connection;
-    const of = called('connection', connection);
-    yield { of, inFile: plan.nouns.has(id), resource, permissions: fromStored(permissions) };
+  for (const collection of ['roles', 'applications', 'connections'] as const) {
+    for await (const noun of eachPlanned(plan, collection, organization, among)) {
+      const of = `${declarationOf(collection).singular} ${organization.name}/${noun.name}`;
+      for (const { resource, permissions } of rightsIn(noun)) {
+        yield { of, inFile: plan.nouns.has(noun.id), resource, permissions: fromStored(permissions) };
+      }
+    }
   }
 }
 
@@ -88,16 +95,15 @@ async function* eachRight(
 export async function noteRights(
   plan: Plan,
   organization: Organization,
-  store: DirectoryStore,
   { ofUsers }: { readonly ofUsers: boolean },
 ): Promise<void> {
   const changed = changedResources(plan, organization);
-  const rights = await Array.fromAsync(eachRight(plan, changed.size > 0 ? store : undefined, organization));
+  const rights = await Array.fromAsync(eachRight(plan, organization, changed.size > 0 ? 'all' : 'file'));
   noteGone(plan, changed, rights);
   const named = namedVariables(rights.filter(({ inFile }) => inFile));
   if (named.some(({ variable }) => variable.source === 'account')) {
     const columns = new Set<string>();
-    for await (const { userTables } of eachPlanned(plan, store, 'datasources', organization))
+    for await (const { userTables } of eachPlanned(plan, 'datasources', organization, 'all'))
       for (const { column } of userTables.flatMap(({ claims }) => claims)) columns.add(column);
     const because = 'no user table copies such a column into claims';
     noteUnknown(plan, named, { source: 'account', prefix: '', known: columns, because });
@@ -106,7 +112,7 @@ export async function noteRights(
     source === 'user' && name.startsWith(ATTRIBUTE);
   if (ofUsers && named.some(isAttribute)) {
     const attributes = new Set<string>();
-    for await (const user of eachPlanned(plan, store, 'users', organization))
+    for await (const user of eachPlanned(plan, 'users', organization, 'all'))
       for (const name of Object.keys(user.attributes ?? {})) attributes.add(name);
     const because = 'no user has such an attribute';
     noteUnknown(plan, named, { source: 'user', prefix: ATTRIBUTE, known: attributes, because });

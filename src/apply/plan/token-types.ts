@@ -5,17 +5,12 @@
 import { findResourceSpelled } from '../../directory/collections.ts';
 import type { Application, Resource } from '../../nouns/index.ts';
 import { isSameResource, spellingsOf } from '../../permissions/resource-identifiers.ts';
-import type { DirectoryStore } from '../../storage/contract.ts';
 import type { Plan } from './plan.ts';
 
 /** Adds to the problems of the plan the client ids that are the identifier of such a resource. */
-export async function checkTokenTypes(plan: Plan, store: DirectoryStore): Promise<void> {
-  const resources = plan.steps.flatMap(({ collection, after }) =>
-    collection === 'resources' ? [after as Resource] : [],
-  );
-  const applications = plan.steps.flatMap(({ collection, after }) =>
-    collection === 'applications' ? [after as Application] : [],
-  );
+export async function checkTokenTypes(plan: Plan): Promise<void> {
+  const resources = plan.changed('resources');
+  const applications = plan.changed('applications');
   /** The application after the plan; a client id never changes. */
   const findClient = async (identifier: string): Promise<Application | undefined> => {
     const planned = applications.find(({ clientId }) => isSameResource(clientId, identifier));
@@ -28,7 +23,7 @@ export async function checkTokenTypes(plan: Plan, store: DirectoryStore): Promis
   };
   const findResource = async (clientId: string): Promise<Resource | undefined> => {
     const planned = resources.find(({ identifier }) => isSameResource(identifier, clientId));
-    return planned ?? findResourceSpelled(store, clientId);
+    return planned ?? findResourceSpelled(plan.store, clientId);
   };
   const clashes = new Map<string, string>();
   for (const { identifier, token } of resources) {

@@ -3,8 +3,8 @@ import type { Organization, Webhook, WebhookSecret } from '../../nouns/index.ts'
 import { toSecret } from '../../nouns/webhook.ts';
 import { withNewSecret } from '../../webhooks/secrets.ts';
 import type { ApplyWebhook } from '../schema.ts';
-import { planNoun } from './noun.ts';
-import type { Plan, Planning } from './plan.ts';
+import { addNoun } from './noun.ts';
+import type { Extras, Plan, Planning } from './plan.ts';
 
 /** Milliseconds that the secret before goes on signing when a file has another one. */
 const OVERLAP = 86_400_000;
@@ -23,14 +23,9 @@ export async function planWebhook(
   const generated =
     before || entry.secret !== undefined ? undefined : toSecret(plan.secretBytes('webhookSecret', 32));
   const secrets = planSecrets(owner, entry.secret ?? generated, before, deps);
-  const wanted = await planNoun(plan, 'webhooks', name, { entry, before, given: { ...owner, secrets } });
-  plan.add(
-    'webhooks',
-    name,
-    before,
-    wanted,
-    generated === undefined ? {} : { generated: { kind: 'webhookSecret', value: generated } },
-  );
+  const extras: Extras =
+    generated === undefined ? {} : { generated: { kind: 'webhookSecret', value: generated } };
+  await addNoun(plan, 'webhooks', name, { entry, before, given: { ...owner, secrets } }, extras);
 }
 
 /** One that signs already stays as it is: it may have been rotated since the file was written. */

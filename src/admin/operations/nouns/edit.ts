@@ -17,7 +17,7 @@ import {
   planRole,
 } from '../../../apply/plan/organizations.ts';
 import { planAdministrator, planUser } from '../../../apply/plan/people.ts';
-import { createPlan, type Editing, type Plan, type Planning, type Step } from '../../../apply/plan/plan.ts';
+import { type Editing, Plan, type Planning, type Step } from '../../../apply/plan/plan.ts';
 import { checkTokenTypes } from '../../../apply/plan/token-types.ts';
 import { planWebhook } from '../../../apply/plan/webhooks.ts';
 import { toFieldProblems } from '../../../apply/problems.ts';
@@ -188,14 +188,14 @@ type PlanOne = (plan: Plan, organization: Organization, entry: never, planning: 
 const planners: { readonly [C in ObjectCollection]: PlanOne } = {
   organizations: async (plan, _organization, entry, planning) => {
     await planOrganization(plan, entry, planning);
-    await checkOrganizations(plan, planning.store);
+    await checkOrganizations(plan);
     for (const { after } of plan.steps) await checkAgents(plan, after);
   },
   resources: planResource,
-  roles: async (plan, organization, entry, planning) => {
-    const first = await findFirstResource(plan, organization, entry, planning.store);
+  roles: async (plan, organization, entry) => {
+    const first = await findFirstResource(plan, organization, entry);
     await planRole(plan, organization, entry, first?.identifier);
-    await checkDefaultRole(plan, organization, planning.store);
+    await checkDefaultRole(plan, organization);
   },
   applications: async (plan, organization, entry, planning) => {
     await planApplication(plan, organization, entry, planning);
@@ -229,7 +229,7 @@ export async function planOne<C extends ObjectCollection>(
     throw new FieldsRefused([{ path: '/organizations', detail }]);
   }
   if (before && touched.length === 0) {
-    return { plan: createPlan(deps.store, deps.issuer), step: undefined, touched };
+    return { plan: new Plan(deps.store, deps.issuer), step: undefined, touched };
   }
   const editing: Editing = {
     collection,
@@ -239,7 +239,7 @@ export async function planOne<C extends ObjectCollection>(
     managedBy: 'api',
     secretBytes: (kind, size) => deriveBytes(reserved.seed, kind, size),
   };
-  const plan = createPlan(deps.store, deps.issuer, editing);
+  const plan = new Plan(deps.store, deps.issuer, editing);
   const judged = { number: 0, version: 0, createdAt: 0, ...before };
   const planning: Planning = {
     ...deps,
@@ -255,7 +255,7 @@ export async function planOne<C extends ObjectCollection>(
     },
   };
   await planners[collection](plan, organization, entry as never, planning);
-  await checkTokenTypes(plan, deps.store);
+  await checkTokenTypes(plan);
   await plan.checkReferences();
   if (plan.problems.length > 0) {
     throw new FieldsRefused([...new Set(plan.problems)].map((detail) => ({ path: '', detail })));
