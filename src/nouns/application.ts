@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { fromStored, type StoredPermissions } from '../permissions/stored.ts';
-import type { FileValue } from './in-file.ts';
+import { type FileValue, twoValues } from './in-file.ts';
 import { defineNoun, field, forPeople, type Noun, type NounOf, ofOrganization } from './noun.ts';
 import { ID_TOKEN_ALG, idTokenAlgs, type SigningAlg } from './signing-algs.ts';
 import {
@@ -135,6 +135,12 @@ export function isRegistered(noun: {
   return noun.owner !== undefined || noun.registeredThrough !== undefined;
 }
 
+function isOfOperator(
+  noun: Parameters<typeof isRegistered>[0] & { readonly enabled: boolean; readonly isOrganization?: boolean },
+): boolean {
+  return noun.enabled && !noun.isOrganization && !isRegistered(noun);
+}
+
 /** Whether a `client_id` is a URL, as those of agents with a document are. */
 export function isUrl(clientId: string): boolean {
   return clientId.startsWith('https:');
@@ -199,11 +205,7 @@ export const application = defineNoun({
     /** `endpoint`: its assertions may name the token endpoint instead of the issuer, at that endpoint. */
     assertionAudience: field(z.literal('endpoint').exactOptional(), {
       effect: 'none',
-      inFile: {
-        schema: z.enum(['issuer', 'endpoint']).exactOptional(),
-        fromFile: ({ said }: FileValue<string>) => (said === 'endpoint' ? said : undefined),
-        toFile: (value: 'endpoint' | undefined) => value ?? 'issuer',
-      },
+      inFile: twoValues(z.enum(['issuer', 'endpoint']), 'issuer'),
       describe:
         'What `aud` of its assertions may be. `issuer`: the issuer only, as in a new application. `endpoint`: the token endpoint also accepts its own URL, for libraries that always send it; then another server that the application trusts could use such an assertion here.',
     }),
@@ -242,31 +244,19 @@ export const application = defineNoun({
     }),
     firstParty: field(z.literal(true).exactOptional(), {
       effect: 'none',
-      inFile: {
-        schema: z.boolean().exactOptional(),
-        fromFile: ({ said }: FileValue<boolean>) => said || undefined,
-        toFile: (value: true | undefined) => value ?? false,
-      },
+      inFile: twoValues(z.boolean(), false),
       describe:
         '`true`: an application of the operator, so people who log in are not asked for consent. Cannot be used with redirect URIs that have `http` on this machine or a scheme of their own.',
     }),
     dangerous: field(z.literal(true).exactOptional(), {
       effect: 'none',
-      inFile: {
-        schema: z.boolean().exactOptional(),
-        fromFile: ({ said }: FileValue<boolean>) => said || undefined,
-        toFile: (value: true | undefined) => value ?? false,
-      },
+      inFile: twoValues(z.boolean(), false),
       describe:
         '`true`: with a token of its own for the administration it may also do what takes a fresh login of a person: change administrative rights, keys, secrets and hosts of datasources, export and prune.',
     }),
     pkce: field(z.literal('optional').exactOptional(), {
       effect: 'none',
-      inFile: {
-        schema: z.enum(['required', 'optional']).exactOptional(),
-        fromFile: ({ said }: FileValue<string>) => (said === 'optional' ? said : undefined),
-        toFile: (value: 'optional' | undefined) => value ?? 'required',
-      },
+      inFile: twoValues(z.enum(['required', 'optional']), 'required'),
       describe:
         '`optional`: a login may omit PKCE. Only for an application that authenticates, and only at redirect URIs with `https` that are not on this machine. A new application has `required`.',
     }),
@@ -405,28 +395,24 @@ export const application = defineNoun({
     origin: ({ enabled, allowedOrigins }) => (enabled ? allowedOrigins : []),
     grant: ({ enabled, grants }) => (enabled ? grants : []),
     /** Disabled ones count, so that enabling them costs no wait. */
-    algs: (noun) => [idTokenAlgs(noun).join(' ')],
+    algs: (noun) => idTokenAlgs(noun).join(' '),
     /** Of those that can get an ID token. */
     idTokenAlgs: (noun) =>
-      noun.enabled && noun.grants.includes('authorization_code') ? [idTokenAlgs(noun).join(' ')] : [],
+      noun.enabled && noun.grants.includes('authorization_code') ? idTokenAlgs(noun).join(' ') : undefined,
     /** The organization, of those that operators made and that are not the organization itself. */
-    ofOperator: (noun) =>
-      noun.enabled && !noun.isOrganization && !isRegistered(noun) ? [noun.organization] : [],
+    ofOperator: (noun) => (isOfOperator(noun) ? noun.organization : undefined),
     /** The same, of those that have a resource of their own. */
     ownResource: (noun) =>
-      noun.enabled && noun.resource !== undefined && !noun.isOrganization && !isRegistered(noun)
-        ? [noun.organization]
-        : [],
+      noun.resource !== undefined && isOfOperator(noun) ? noun.organization : undefined,
     /** That it has rights to, or answers for. */
     resource: ({ ceilings, introspects }) => [...ceilings.map(({ resource }) => resource), ...introspects],
-    owner: ({ owner }) => (owner === undefined ? [] : [owner]),
-    registeredThrough: ({ registeredThrough: id }) => (id === undefined ? [] : [id]),
-    assertionAudience: ({ assertionAudience }) =>
-      assertionAudience === undefined ? [] : [assertionAudience],
+    owner: ({ owner }) => owner,
+    registeredThrough: ({ registeredThrough }) => registeredThrough,
+    assertionAudience: ({ assertionAudience }) => assertionAudience,
     /** The `client_id` of an agent with a document, which several organizations may know. */
-    agent: ({ agent: of, clientId: id }) => (of?.kind === 'document' ? [id] : []),
+    agent: ({ agent: of, clientId: id }) => (of?.kind === 'document' ? id : undefined),
     /** The organization of an agent. */
-    agentOf: ({ agent: of, organization }) => (of ? [organization] : []),
+    agentOf: ({ agent: of, organization }) => of && organization,
   },
 });
 

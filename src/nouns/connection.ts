@@ -106,9 +106,9 @@ export const connection = defineNoun({
   },
   unique: { name: (noun) => `${noun.organization}/${noun.name}` },
   listed: {
-    resource: ({ resource }) => [resource],
-    application: ({ application }) => [application],
-    owner: ({ owner }) => (owner === undefined ? [] : [owner]),
+    resource: ({ resource }) => resource,
+    application: ({ application }) => application,
+    owner: ({ owner }) => owner,
   },
   isReadEachTime: true,
 });

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { claimName } from './claim-names.ts';
 import { isHostname } from './hosts.ts';
-import { HiddenValue, type NameOf } from './in-file.ts';
+import { HiddenValue, type NameOf, spelled } from './in-file.ts';
 import { defineNoun, field, type NounOf, ofOrganization } from './noun.ts';
 import { insecureFormats, passwordFormats } from './password-formats.ts';
 import { applicationName, applicationOf, line, listOf, realm, slug } from './values.ts';
@@ -125,32 +125,20 @@ const userTableInFile = z
     ...kept,
     enabled: kept.enabled.exactOptional(),
     database: kept.database.exactOptional(),
-    passwordSecret: z
-      .string()
-      .min(1)
-      .max(512)
-      .exactOptional()
-      .describe(sealedSecret.meta()?.description ?? ''),
-    conditions: z
-      .record(column, scalar)
-      .exactOptional()
-      .describe(kept.conditions.description ?? ''),
+    passwordSecret: spelled(z.string().min(1).max(512), sealedSecret),
+    conditions: spelled(z.record(column, scalar), kept.conditions),
     nullColumns: listOf(column)
       .exactOptional()
       .describe('Further columns that must have no value, such as `deleted_at`.'),
-    roles: listOf(line)
-      .exactOptional()
-      .describe(kept.roles.description ?? ''),
-    roleMap: z
-      .record(z.string().min(1).max(128), line)
-      .exactOptional()
-      .describe(kept.roleMap.description ?? ''),
-    claims: z
-      .record(claimName, column)
-      .refine((claims) => Object.keys(claims).length <= MAX_CLAIMS, `has more than ${MAX_CLAIMS}`)
-      .exactOptional()
-      .describe(kept.claims.description ?? ''),
-    realm: applicationName.exactOptional().describe(kept.realm.description ?? ''),
+    roles: spelled(listOf(line), kept.roles),
+    roleMap: spelled(z.record(z.string().min(1).max(128), line), kept.roleMap),
+    claims: spelled(
+      z
+        .record(claimName, column)
+        .refine((claims) => Object.keys(claims).length <= MAX_CLAIMS, `has more than ${MAX_CLAIMS}`),
+      kept.claims,
+    ),
+    realm: spelled(applicationName, kept.realm),
   })
   .describe('A table whose rows are people who log in.');
 

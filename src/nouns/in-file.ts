@@ -16,6 +16,17 @@ export interface InFile {
   readonly shown?: (value: never, nameOf: NameOf) => Readonly<Record<string, unknown>>;
 }
 
+/** Of a setting with two values, of which the noun keeps the unusual one only. */
+export const twoValues = <S extends z.ZodType>(schema: S, usual: z.output<S>) => ({
+  schema: schema.exactOptional(),
+  fromFile: ({ said }: FileValue<z.output<S>>) => (said === usual ? undefined : said),
+  toFile: (value: z.output<S> | undefined) => value ?? usual,
+});
+
+/** How a file has a member whose kept form is another. @param kept says what it is */
+export const spelled = <S extends z.ZodType>(schema: S, kept: z.ZodType) =>
+  schema.exactOptional().describe(kept.description ?? '');
+
 /** The name of the noun that has the id. */
 export type NameOf = (id: string) => string;
 

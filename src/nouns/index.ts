@@ -15,38 +15,17 @@ import { type Webhook, webhook } from './webhook.ts';
 
 export type { StoredDeviceAccess } from '../permissions/device-access.ts';
 export type { StoredPermissions } from '../permissions/stored.ts';
-export {
-  AGENT_KINDS,
-  type Application,
-  type ApplicationSecret,
-  AUTH_METHODS,
-  type AuthMethod,
-  agentKey,
-  type Ceiling,
-  DEFAULT_SECRET,
-  type Grant,
-  isRegistered,
-  isUrl,
-  MOST_SECRETS,
-  secretName,
-  usesSecret,
-} from './application.ts';
-export type { Connection, ConnectionSecret } from './connection.ts';
-export type { Datasource, DatasourceKind, DatasourceServer, UserTable } from './datasource.ts';
-export { type Identity, type IdentityIssuer, identityKey } from './identities.ts';
+export * from './application.ts';
+export * from './connection.ts';
+export * from './datasource.ts';
+export * from './identities.ts';
 export type { Noun } from './noun.ts';
-export {
-  DEFAULT_HOST,
-  type FaceName,
-  type FaceSettings,
-  type Organization,
-  TRUSTING,
-} from './organization.ts';
-export { catalogueOf, MAX_COLUMNS, type Resource, type Table, TOKEN_OVERFLOW } from './resource.ts';
-export type { Role } from './role.ts';
-export { loginKey, type User } from './user.ts';
+export * from './organization.ts';
+export * from './resource.ts';
+export * from './role.ts';
+export * from './user.ts';
 export type { Realm } from './values.ts';
-export { MOST_WEBHOOKS, type Webhook, type WebhookSecret } from './webhook.ts';
+export * from './webhook.ts';
 
 /** By the name of the collection that keeps them; each names only those before it. */
 export const nouns = {
@@ -133,7 +112,7 @@ export function listedValuesOf<C extends CollectionName>(
   noun: Nouns[C],
 ): readonly (readonly [key: string, values: readonly string[]])[] {
   return Object.entries(declarationOf(collection).listed)
-    .map(([key, toValues]) => [key, [...new Set(toValues(noun))]] as const)
+    .map(([key, toValues]) => [key, [...new Set([toValues(noun) ?? []].flat())]] as const)
     .filter(([, values]) => values.length > 0);
 }
 

@@ -132,8 +132,8 @@ type Fields = Readonly<Record<string, Field>> & { readonly enabled: Field };
 /** What nouns are found by: a name, and what is read from a noun under it. */
 type Keys<T, Value> = Readonly<Record<string, (noun: T) => Value>>;
 
-/** What a unique key makes of a noun. */
-type UniqueValues = string | readonly string[] | undefined;
+/** What a key makes of a noun. */
+type Values = string | readonly string[] | undefined;
 
 export interface Declared<F, U, L> {
   readonly singular: NounKind;
@@ -156,7 +156,7 @@ export interface Declared<F, U, L> {
 }
 
 /** The declaration of nouns of the type `T`. */
-export type Declaration<T> = Declared<Fields, Keys<T, UniqueValues>, Keys<T, readonly string[]>>;
+export type Declaration<T> = Declared<Fields, Keys<T, Values>, Keys<T, Values>>;
 
 type ValueOf<F extends Fields> = Noun & Frozen<z.output<z.ZodObject<{ [K in keyof F]: F[K]['value'] }>>>;
 
@@ -175,8 +175,8 @@ const fieldsOfEveryNoun = {
 /** Declares a noun. */
 export function defineNoun<
   F extends Fields,
-  U extends Keys<ValueOf<F>, UniqueValues>,
-  L extends Keys<ValueOf<F>, readonly string[]>,
+  U extends Keys<ValueOf<F>, Values>,
+  L extends Keys<ValueOf<F>, Values>,
 >(declaration: Declared<F, U, L>): Declared<F & typeof fieldsOfEveryNoun, U, L> {
   return { ...declaration, fields: { ...declaration.fields, ...fieldsOfEveryNoun } };
 }

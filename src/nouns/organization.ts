@@ -149,7 +149,7 @@ export const organization = defineNoun({
       enabled ? Object.keys(faces).filter((name) => faces[name]?.enabled) : [],
     /** All that trust an issuer, under one value. */
     trusting: ({ enabled, identityIssuers: trusted = [] }) =>
-      enabled && trusted.length > 0 ? [TRUSTING] : [],
+      enabled && trusted.length > 0 ? TRUSTING : undefined,
   },
 });
 

@@ -5,7 +5,7 @@ import type { Catalogue } from '../permissions/catalogue.ts';
 import { COLUMN_TYPES } from '../permissions/column-types.ts';
 import { RIGHTS_CLAIMS } from '../permissions/token-claims.ts';
 import { claimMap, storedClaims, toStoredClaims, toWrittenClaims } from './claim-map.ts';
-import type { FileValue } from './in-file.ts';
+import { type FileValue, spelled } from './in-file.ts';
 import { defineNoun, field, forPeople, type NounOf, ofOrganization, type ServerSettings } from './noun.ts';
 import { PRESET_NAMES, PRESETS } from './presets.ts';
 import { ACCESS_TOKEN_ALG, accessTokenAlgs, algsBefore } from './signing-algs.ts';
@@ -160,17 +160,11 @@ const tokenInFile = z.strictObject({
   format: token.shape.format.exactOptional(),
   ttl: token.shape.ttl.exactOptional(),
   alg: token.shape.alg.exactOptional(),
-  typ: z
-    .enum(['at+jwt', 'JWT'])
-    .exactOptional()
-    .describe(token.shape.typ.description ?? ''),
+  typ: spelled(z.enum(['at+jwt', 'JWT']), token.shape.typ),
   overflow: token.shape.overflow.exactOptional(),
   claims: token.shape.claims,
-  preset: z
-    .enum(['none', ...PRESET_NAMES])
-    .exactOptional()
-    .describe(token.shape.preset.description ?? ''),
-  claimMap: claimMap.exactOptional().describe(token.shape.claimMap.description ?? ''),
+  preset: spelled(z.enum(['none', ...PRESET_NAMES]), token.shape.preset),
+  claimMap: spelled(claimMap, token.shape.claimMap),
 });
 
 type TokenInFile = z.output<typeof tokenInFile>;
@@ -348,9 +342,9 @@ export const resource = defineNoun({
     channel: (noun) => (noun.channel === undefined ? undefined : `${noun.organization}/${noun.channel}`),
   },
   listed: {
-    algs: (noun) => [accessTokenAlgs(noun.token).join(' ')],
-    registeredBy: ({ registeredBy }) => (registeredBy === undefined ? [] : [registeredBy]),
-    owner: ({ owner }) => (owner === undefined ? [] : [owner]),
+    algs: (noun) => accessTokenAlgs(noun.token).join(' '),
+    registeredBy: ({ registeredBy }) => registeredBy,
+    owner: ({ owner }) => owner,
   },
 });
 

@@ -94,7 +94,7 @@ export const role = defineNoun({
   },
   unique: { name: (noun) => `${noun.organization}/${noun.name}` },
   listed: {
-    default: (noun) => (noun.default ? [noun.organization] : []),
+    default: (noun) => (noun.default ? noun.organization : undefined),
     resource: ({ resource, mayGrant = [] }) => [resource, ...mayGrant.map((each) => each.resource)],
   },
 });

@@ -143,9 +143,9 @@ export const user = defineNoun({
   listed: {
     administers: ({ administers }) => administers,
     /** Whose own users they are among. */
-    application: ({ realm }) => [applicationOf(realm) ?? []].flat(),
+    application: ({ realm }) => applicationOf(realm),
     /** That of an organization itself, or of the administrators. */
-    realm: ({ realm }) => (applicationOf(realm) === undefined ? [realm] : []),
+    realm: ({ realm }) => (applicationOf(realm) === undefined ? realm : undefined),
     role: ({ roles }) => roles,
     /** By each of their names, in whatever realm of their organization. */
     login: ({ organization, canonicalUsername, canonicalEmail = canonicalUsername }) =>
