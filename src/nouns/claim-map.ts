@@ -75,18 +75,13 @@ const A_VALUE =
 type Path = readonly PropertyKey[];
 type Json = Readonly<Record<string, unknown>>;
 
-interface Problem {
-  readonly path: Path;
-  /** The end of a sentence that starts with the last name of the path. */
-  readonly message: string;
-}
-
 /** What is wrong at a place of the value. */
 class Misspelt extends Error {
-  readonly problem: Problem;
+  readonly path: Path;
+  /** @param message the end of a sentence that starts with the last name of the path */
   constructor(path: Path, message: string) {
     super(message);
-    this.problem = { path, message };
+    this.path = path;
   }
 }
 
@@ -147,11 +142,15 @@ function readVariable(value: Json, place: Pick<Place, 'path'>): ClaimVariable {
 const isVariable = (value: Json): boolean => Object.keys(value).some((key) => key.startsWith('$'));
 const isChoice = (value: Json): boolean => 'oneOf' in value || 'someOf' in value;
 
+function requireSize(size: number, of: 'entries' | 'members', path: Path): void {
+  if (size === 0) throw new Misspelt(path, 'is empty');
+  if (size > MAX_ENTRIES) throw new Misspelt(path, `has more than ${MAX_ENTRIES} ${of}`);
+}
+
 /** Texts of a list, each once. @param known those that it may have */
 function readTexts(value: unknown, path: Path, known?: readonly string[]): string[] {
   if (!Array.isArray(value)) throw new Misspelt(path, 'must be a list');
-  if (value.length === 0) throw new Misspelt(path, 'is empty');
-  if (value.length > MAX_ENTRIES) throw new Misspelt(path, `has more than ${MAX_ENTRIES} entries`);
+  requireSize(value.length, 'entries', path);
   return value.map((each, index) => {
     const read = readText(each, [...path, index]);
     if (value.indexOf(each) < index) throw new Misspelt([...path, index], 'is there twice');
@@ -204,8 +203,7 @@ function readChoice(value: Json, place: Place): ClaimValue {
 
 function readList(value: readonly unknown[], place: Place): ClaimValue {
   if (place.isWithin === 'list') throw new Misspelt(place.path, 'is a list in a list');
-  if (value.length === 0) throw new Misspelt(place.path, 'is empty');
-  if (value.length > MAX_ENTRIES) throw new Misspelt(place.path, `has more than ${MAX_ENTRIES} entries`);
+  requireSize(value.length, 'entries', place.path);
   const items = value.map((each, index) =>
     readValue(each, { ...place, path: inside(place, index), isWithin: 'list' }),
   );
@@ -215,8 +213,7 @@ function readList(value: readonly unknown[], place: Place): ClaimValue {
 function readGroup(value: Json, place: Place): ClaimValue {
   if (place.isWithin) throw new Misspelt(place.path, `is a group within a ${place.isWithin}`);
   const names = Object.keys(value);
-  if (names.length === 0) throw new Misspelt(place.path, 'is empty');
-  if (names.length > MAX_ENTRIES) throw new Misspelt(place.path, `has more than ${MAX_ENTRIES} members`);
+  requireSize(names.length, 'members', place.path);
   const members = names.map((name): [string, ClaimValue] => {
     const path = inside(place, name);
     const problem = name === '__proto__' ? 'is not a usable name' : findValueProblem(name);
@@ -244,9 +241,13 @@ function readValue(value: unknown, place: Place): ClaimValue {
   return { kind: 'variable', ...readVariable(value, place) };
 }
 
-/** @throws Misspelt */
-function readClaim(claim: string, value: unknown): ClaimValue {
-  return readValue(value, { path: [claim], isOfRoles: NAMES_ROLES.test(claim) });
+function readClaim(claim: string, value: unknown): ClaimValue | Misspelt {
+  try {
+    return readValue(value, { path: [claim], isOfRoles: NAMES_ROLES.test(claim) });
+  } catch (error) {
+    if (error instanceof Misspelt) return error;
+    throw error;
+  }
 }
 
 /** As a file has them. */
@@ -254,20 +255,14 @@ export const claimMap = z
   .record(claimName, z.unknown())
   .superRefine((claims, context) => {
     const entries = Object.entries(claims);
-    if (entries.length > MAX_CLAIMS) {
-      context.addIssue({ code: 'custom', message: `has more than ${MAX_CLAIMS} claims` });
-    }
+    if (entries.length > MAX_CLAIMS) context.addIssue(`has more than ${MAX_CLAIMS} claims`);
     if (Buffer.byteLength(JSON.stringify(claims)) > MAX_BYTES) {
-      context.addIssue({ code: 'custom', message: `is larger than ${MAX_BYTES / 1024} KB` });
+      context.addIssue(`is larger than ${MAX_BYTES / 1024} KB`);
     }
     for (const [claim, value] of entries) {
-      try {
-        readClaim(claim, value);
-      } catch (error) {
-        if (!(error instanceof Misspelt)) throw error;
-        const { path, message } = error.problem;
-        context.addIssue({ code: 'custom', path: [...path], message });
-      }
+      const read = readClaim(claim, value);
+      if (!(read instanceof Misspelt)) continue;
+      context.addIssue({ code: 'custom', path: [...read.path], message: read.message });
     }
   })
   .meta({ shape: 'claims by name' });
@@ -299,10 +294,6 @@ export function claimsOf(stored: StoredClaims): ReadonlyMap<string, ClaimValue |
 }
 
 function findClaim(claim: string, value: unknown): ClaimValue | undefined {
-  try {
-    return claimName.safeParse(claim).success ? readClaim(claim, value) : undefined;
-  } catch (error) {
-    if (error instanceof Misspelt) return undefined;
-    throw error;
-  }
+  const read = claimName.safeParse(claim).success ? readClaim(claim, value) : undefined;
+  return read instanceof Misspelt ? undefined : read;
 }
