@@ -1,6 +1,6 @@
 /** Rules between the fields of an application: each field may be right by itself, and still not fit the others. */
 import { isSameResource } from '../permissions/resource-identifiers.ts';
-import type { AuthMethod } from './application.ts';
+import type { AuthMethod, Grant } from './application.ts';
 import type { Contradiction } from './in-file.ts';
 import { hasOwnScheme, isOnDevice, needsPkce } from './redirect-uris.ts';
 
@@ -24,6 +24,15 @@ interface Said {
   readonly resources?: object | undefined;
 }
 
+type Finding = [key: string, isWrong: unknown, message: string];
+
+/** Grants of applications that authenticate, and why where a standard says so. */
+const OF_AUTHENTICATED = {
+  client_credentials: ' (RFC 6749 section 4.4)',
+  token_exchange: '',
+  identity_assertion: '',
+} satisfies Partial<Record<Grant, string>>;
+
 export function findApplicationProblems(application: Said): Contradiction[] {
   const { authMethod, grants = [], redirectUris, resource, native } = application;
   const isPublic = authMethod === 'none';
@@ -31,25 +40,14 @@ export function findApplicationProblems(application: Said): Contradiction[] {
   const needsKeys = authMethod !== undefined && !usesKeys;
   const isOptional = application.pkce === 'optional';
   const isUnfit = `cannot be used with the authMethod ${authMethod}`;
-  const wrong: [key: string, isWrong: unknown, message: string][] = [
+  const wrong: Finding[] = [
     ['clientSecret', application.clientSecret !== undefined && (isPublic || usesKeys), isUnfit],
     ['jwks', application.jwks && needsKeys, isUnfit],
     ['assertionAudience', application.assertionAudience === 'endpoint' && needsKeys, isUnfit],
-    [
-      'grants',
-      isPublic && grants.includes('client_credentials'),
-      'holds client_credentials, which needs an authMethod other than none (RFC 6749 section 4.4)',
-    ],
-    [
-      'grants',
-      isPublic && grants.includes('token_exchange'),
-      'holds token_exchange, which needs an authMethod other than none',
-    ],
-    [
-      'grants',
-      isPublic && grants.includes('identity_assertion'),
-      'holds identity_assertion, which needs an authMethod other than none',
-    ],
+    ...Object.entries(OF_AUTHENTICATED).map(([grant, because]): Finding => {
+      const message = `holds ${grant}, which needs an authMethod other than none${because}`;
+      return ['grants', isPublic && grants.includes(grant), message];
+    }),
     [
       'firstParty',
       application.firstParty && redirectUris?.some(isOnDevice),

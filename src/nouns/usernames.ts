@@ -60,6 +60,8 @@ const RIGHT_TO_LEFT =
 /** The Bidi Rule (RFC 5893 section 2) for what IDENTIFIER lets through: begins with a letter, ends with one or a digit. */
 const RIGHT_TO_LEFT_NAME = /^\p{L}(?:.*[\p{L}\p{Nd}])?\p{Mn}*$/u;
 
+/** In front of the `@`: characters that stand in quotes only, and dots that do not stand between two others. */
+const NOT_LOCAL = /["(),:;<>@[\\\]]|^\.|\.\.|\.$/;
 const DOMAIN = /^[\p{L}\p{M}\p{Nd}.-]+$/u;
 const ASCII_DOMAIN = /^(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.)*(?!-|\d+$)[a-z0-9-]{1,63}(?<!-)$/;
 
@@ -169,16 +171,8 @@ export function canonicalEmail(email: string): string {
     const at = email.lastIndexOf('@');
     const local = email.slice(0, at);
     const domain = email.slice(at + 1);
-    if (
-      email.length > MAX_EMAIL ||
-      at < 1 ||
-      local.length > MAX_LOCAL_PART ||
-      /["(),:;<>@[\\\]]/.test(local)
-    ) {
-      refuse('does not look like one');
-    }
-    if (local.startsWith('.') || local.endsWith('.') || local.includes('..'))
-      refuse('does not look like one');
+    const isTooLong = email.length > MAX_EMAIL || local.length > MAX_LOCAL_PART;
+    if (at < 1 || isTooLong || NOT_LOCAL.test(local)) refuse('does not look like one');
     const ascii = DOMAIN.test(domain) ? domainToASCII(domain) : '';
     if (!ASCII_DOMAIN.test(ascii)) refuse('has no valid domain');
     return `${toCanonical(local)}@${ascii}`;

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { MalformedRequest } from '../errors/domain.ts';
 import { findCatalogueIdProblem, findTableIdProblem } from '../permissions/table-ids.ts';
 import { isHostAndPort } from './hosts.ts';
-import { MANAGEMENT_ID, reservedNames } from './names.ts';
+import { MANAGEMENT_ID, ORGANIZATION_CLIENT, reservedNames } from './names.ts';
 import { findNetworkProblem } from './networks.ts';
 import { RESERVED_SCOPES } from './openid-scopes.ts';
 import { findRedirectUriProblem, isLoopback } from './redirect-uris.ts';
@@ -81,19 +81,17 @@ export const attributes = z
   )
   .refine((values) => Object.keys(values).length <= MAX_ATTRIBUTES, `has more than ${MAX_ATTRIBUTES}`);
 
-export const slug = text('lower-case letters, digits and hyphens', (value) =>
-  SLUG.test(value) ? undefined : SLUG_PROBLEM,
-);
+const slugBut = (reserved: ReadonlySet<string>) =>
+  text('lower-case letters, digits and hyphens', (value) => {
+    if (reserved.has(value)) return 'is a reserved name';
+    return SLUG.test(value) ? undefined : SLUG_PROBLEM;
+  });
 
-export const organizationName = text('lower-case letters, digits and hyphens', (value) => {
-  if (reservedNames.has(value)) return 'is a reserved name';
-  return SLUG.test(value) ? undefined : SLUG_PROBLEM;
-});
+export const slug = slugBut(new Set());
 
-export const applicationName = text('lower-case letters, digits and hyphens', (value) => {
-  if (value === 'management' || value === 'organization') return 'is a reserved name';
-  return SLUG.test(value) ? undefined : SLUG_PROBLEM;
-});
+export const organizationName = slugBut(reservedNames);
+
+export const applicationName = slugBut(new Set(['management', ORGANIZATION_CLIENT]));
 
 export const channel = text('letters, digits and underscores', (value) =>
   /^[A-Za-z0-9_]{1,128}$/.test(value) ? undefined : 'is not made of 1 to 128 letters, digits and underscores',
