@@ -6,24 +6,15 @@ import type { User } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
 import { defined } from '../storage/defined.ts';
 import { type Found, wantsJson, writeArray, writeTable } from './administration/show.ts';
-import {
-  type Command,
-  type CommandIo,
-  readArguments,
-  readSecret,
-  requireFound,
-  UsageError,
-  writeLines,
-} from './command.ts';
+import { type Command, type CommandIo, requireFound, UsageError } from './command.ts';
+import { flags, readArguments, readSecret, texts, writeLines } from './input.ts';
 import { openStore, operatorOf } from './open.ts';
 
-const generate = { type: 'boolean' } as const;
-
 const VERBS = {
-  create: { generate, email: { type: 'string' } },
-  reset: { generate },
-  list: { json: { type: 'boolean' } },
-} as const;
+  create: { ...flags('generate'), ...texts('email') },
+  reset: flags('generate'),
+  list: flags('json'),
+};
 
 interface Given {
   readonly email?: string;

@@ -2,14 +2,11 @@ import { join, resolve } from 'node:path';
 import { loadApplyFile } from '../apply/file.ts';
 import { formatReport } from '../apply/report.ts';
 import { packageFolder } from '../server/package-folder.ts';
-import { type Command, readArguments, writeLines } from './command.ts';
+import type { Command } from './command.ts';
+import { flags, readArguments, writeLines } from './input.ts';
 import { openStore, operatorOf } from './open.ts';
 
-const options = {
-  'dry-run': { type: 'boolean' },
-  prune: { type: 'boolean' },
-  'reset-passwords': { type: 'boolean' },
-} as const;
+const options = flags('dry-run', 'prune', 'reset-passwords');
 
 export const apply: Command = {
   summary: 'Changes organizations, resources, roles, applications and users to what FILE says.',

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadConfig } from '../config/load.ts';
-import { type Command, CommandFailed, readArguments, writeLines } from './command.ts';
+import { type Command, CommandFailed } from './command.ts';
+import { readArguments, writeLines } from './input.ts';
 import { requireStore, withStorage } from './open.ts';
 
 export const backup: Command = {

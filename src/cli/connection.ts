@@ -8,27 +8,14 @@ import { duration } from '../config/values.ts';
 import { eachNoun } from '../directory/collections.ts';
 import { toOneLine } from '../errors/texts.ts';
 import { defined } from '../storage/defined.ts';
-import {
-  type Command,
-  CommandFailed,
-  type CommandIo,
-  type Given,
-  readArguments,
-  requireFound,
-  UsageError,
-  writeLines,
-} from './command.ts';
+import { type Command, CommandFailed, type CommandIo, requireFound, UsageError } from './command.ts';
+import { type Given, lists, readArguments, texts, writeLines } from './input.ts';
 import { openStore, operatorOf, requireOrganization } from './open.ts';
 
 const options = {
-  application: { type: 'string' },
-  resource: { type: 'string' },
-  owner: { type: 'string' },
-  permissions: { type: 'string' },
-  scope: { type: 'string', multiple: true },
-  network: { type: 'string', multiple: true },
-  lifetime: { type: 'string' },
-} as const;
+  ...texts('application', 'resource', 'owner', 'permissions', 'lifetime'),
+  ...lists('scope', 'network'),
+};
 
 type Values = Partial<Given<typeof options>>;
 

@@ -3,7 +3,8 @@ import { eachNoun } from '../directory/collections.ts';
 import { didYouMean } from '../errors/similar.ts';
 import type { Datasource } from '../nouns/index.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
-import { type CommandIo, readSecret, requireFound, UsageError } from './command.ts';
+import { type CommandIo, requireFound, UsageError } from './command.ts';
+import { readSecret } from './input.ts';
 
 /** The values of the options. */
 interface Given {

@@ -1,15 +1,8 @@
 import { testDatasource } from '../admin/datasources.ts';
 import { findNamed } from '../admin/find-named.ts';
 import { toOneLine } from '../errors/texts.ts';
-import {
-  type Command,
-  DONE,
-  FAILED,
-  readArguments,
-  readSecret,
-  requireFound,
-  UsageError,
-} from './command.ts';
+import { type Command, DONE, FAILED, requireFound, UsageError } from './command.ts';
+import { readArguments, readSecret, texts } from './input.ts';
 import { openStore, operatorOf } from './open.ts';
 
 export const datasource: Command = {
@@ -21,7 +14,7 @@ export const datasource: Command = {
     'Tables that were kept as unverified count as verified once all their columns are found.',
   ],
   async run(args, io) {
-    const { positionals, values } = readArguments(args, { as: { type: 'string' } }, 2);
+    const { positionals, values } = readArguments(args, texts('as'), 2);
     const [action, name = ''] = positionals;
     if (action !== 'test') throw new UsageError(`There is no ${action}, only test`);
     await using opened = await openStore(io);

@@ -4,8 +4,9 @@ import { ConfigError } from '../config/config.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { toOneLine } from '../errors/texts.ts';
 import { openFoundations } from '../server/foundations.ts';
-import { type Command, type CommandIo, DONE, FAILED, readArguments, writeLines } from './command.ts';
+import { type Command, type CommandIo, DONE, FAILED } from './command.ts';
 import { toFailure } from './failure.ts';
+import { readArguments, writeLines } from './input.ts';
 import { findMissingStore } from './open.ts';
 
 export const doctor: Command = {

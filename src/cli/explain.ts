@@ -1,6 +1,7 @@
 import { explainToken } from '../admin/explain.ts';
 import { formatExplanation } from '../admin/explain-report.ts';
-import { type Command, readArguments, readToken, writeLines } from './command.ts';
+import type { Command } from './command.ts';
+import { readArguments, readToken, writeLines } from './input.ts';
 import { openStore } from './open.ts';
 
 export const explain: Command = {

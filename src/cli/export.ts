@@ -5,7 +5,8 @@ import { exportLines } from '../admin/export.ts';
 import { writeApplyFile } from '../apply/write-file.ts';
 import { loadConfig } from '../config/load.ts';
 import { withBuiltIns } from '../directory/built-ins.ts';
-import { type Command, CommandFailed, type CommandIo, readArguments, writeLines } from './command.ts';
+import { type Command, CommandFailed, type CommandIo } from './command.ts';
+import { readArguments, texts, writeLines } from './input.ts';
 import { requireOrganization, requireStore, withStorage } from './open.ts';
 
 type Texts = AsyncIterable<string> | Iterable<string>;
@@ -25,7 +26,7 @@ export const exportStore: Command = {
     '  --out FILE            a new file that only its owner can read; without it, stdout',
   ],
   async run(args, io) {
-    const { values } = readArguments(args, { out: { type: 'string' }, apply: { type: 'string' } }, 0);
+    const { values } = readArguments(args, texts('out', 'apply'), 0);
     const config = loadConfig(io.env, { cwd: io.cwd });
     requireStore(config);
     const path = values.out === undefined ? undefined : resolve(io.cwd, values.out);

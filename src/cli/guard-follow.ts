@@ -3,25 +3,13 @@ import { toDsnConfig, withDatabase } from '../guard/connect.ts';
 import { stopChecking } from '../guard/feed-tables.ts';
 import { followForDatabase } from '../guard/follow.ts';
 import { keysOf } from '../resource-server/revocation-feed.ts';
-import {
-  type Command,
-  type CommandIo,
-  type Given,
-  readArguments,
-  readSecret,
-  UsageError,
-  writeLines,
-} from './command.ts';
+import { type Command, type CommandIo, UsageError } from './command.ts';
+import { flags, type Given, readArguments, readSecret, texts, writeLines } from './input.ts';
 
 const options = {
-  dsn: { type: 'string' },
-  issuer: { type: 'string' },
-  resource: { type: 'string' },
-  'client-id': { type: 'string' },
-  'back-channel': { type: 'string' },
-  'max-silence': { type: 'string' },
-  'stop-checking': { type: 'boolean' },
-} as const;
+  ...texts('dsn', 'issuer', 'resource', 'client-id', 'back-channel', 'max-silence'),
+  ...flags('stop-checking'),
+};
 
 type Values = Partial<Given<typeof options>>;
 

@@ -11,35 +11,16 @@ import { verifyGuard } from '../guard/verify-guard.ts';
 import { writeText } from '../guard/written.ts';
 import type { Resource } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
-import {
-  type Command,
-  CommandFailed,
-  type CommandIo,
-  DONE,
-  FAILED,
-  type Given,
-  readArguments,
-  UsageError,
-  writeLines,
-} from './command.ts';
+import { type Command, CommandFailed, type CommandIo, DONE, FAILED, UsageError } from './command.ts';
 import { readDsn, requireDatasource } from './database.ts';
+import { flags, type Given, lists, readArguments, texts, writeLines } from './input.ts';
 import { openStore, requireResource } from './open.ts';
 
 const options = {
-  dsn: { type: 'string' },
-  datasource: { type: 'string' },
-  database: { type: 'string' },
-  for: { type: 'string', multiple: true },
-  exempt: { type: 'string', multiple: true },
-  schema: { type: 'string' },
-  views: { type: 'string' },
-  mode: { type: 'string' },
-  accept: { type: 'string', multiple: true },
-  apply: { type: 'boolean' },
-  check: { type: 'boolean' },
-  verify: { type: 'boolean' },
-  undo: { type: 'boolean' },
-} as const;
+  ...texts('dsn', 'datasource', 'database', 'schema', 'views', 'mode'),
+  ...lists('for', 'exempt', 'accept'),
+  ...flags('apply', 'check', 'verify', 'undo'),
+};
 
 type Values = Partial<Given<typeof options>>;
 

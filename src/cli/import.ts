@@ -6,7 +6,8 @@ import { loadConfig } from '../config/load.ts';
 import { Conflict, type KeyStore, type StoredKey } from '../storage/contract.ts';
 import type { MasterKey } from '../storage/master-key.ts';
 import { MissingMasterKey, openVault, WrongMasterKey } from '../storage/vault.ts';
-import { type Command, CommandFailed, readArguments, writeLines } from './command.ts';
+import { type Command, CommandFailed } from './command.ts';
+import { readArguments, writeLines } from './input.ts';
 import { withStorage } from './open.ts';
 
 export const importStore: Command = {

@@ -3,14 +3,8 @@ import { BadValue, duration } from '../config/values.ts';
 import { quote, toOneLine } from '../errors/texts.ts';
 import { JWKS_CACHE_SECONDS } from '../keys/key-plan.ts';
 import { defined } from '../storage/defined.ts';
-import {
-  type Command,
-  type CommandIo,
-  readArguments,
-  requireFound,
-  UsageError,
-  writeLines,
-} from './command.ts';
+import { type Command, type CommandIo, requireFound, UsageError } from './command.ts';
+import { flags, readArguments, texts, writeLines } from './input.ts';
 import { openStore, operatorOf } from './open.ts';
 
 const toIso = (ms: number): string => new Date(ms).toISOString();
@@ -54,7 +48,7 @@ function parseLead(text: string): number {
 }
 
 async function rotate(args: readonly string[], io: CommandIo): Promise<undefined> {
-  const { values } = readArguments(args, { now: { type: 'boolean' }, lead: { type: 'string' } }, 0);
+  const { values } = readArguments(args, { ...flags('now'), ...texts('lead') }, 0);
   const immediately = values.now ?? false;
   if (immediately && values.lead !== undefined) throw new UsageError('--now and --lead exclude each other');
   const lead = values.lead === undefined ? undefined : parseLead(values.lead);

@@ -16,29 +16,16 @@ import type { DatasourceKind, Resource } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
 import { connectorKinds } from '../server/open-datasources.ts';
 import { defined } from '../storage/defined.ts';
-import {
-  type Command,
-  CommandFailed,
-  type CommandIo,
-  DONE,
-  FAILED,
-  type Given,
-  readArguments,
-  UsageError,
-  writeLines,
-} from './command.ts';
+import { type Command, CommandFailed, type CommandIo, DONE, FAILED, UsageError } from './command.ts';
 import { readDsn, requireDatasource } from './database.ts';
+import { flags, type Given, lists, readArguments, texts, writeLines } from './input.ts';
 import { openStore, operatorOf, requireResource } from './open.ts';
 
 const options = {
-  datasource: { type: 'string' },
-  dsn: { type: 'string' },
-  database: { type: 'string' },
-  schema: { type: 'string', multiple: true },
-  prune: { type: 'boolean' },
-  'dry-run': { type: 'boolean' },
-  check: { type: 'boolean' },
-} as const;
+  ...texts('datasource', 'dsn', 'database'),
+  ...lists('schema'),
+  ...flags('prune', 'dry-run', 'check'),
+};
 
 type Values = Partial<Given<typeof options>>;
 

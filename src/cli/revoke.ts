@@ -14,26 +14,14 @@ import { toOneLine } from '../errors/texts.ts';
 import type { Application, User } from '../nouns/index.ts';
 import type { Foundations } from '../server/foundations.ts';
 import { defined } from '../storage/defined.ts';
-import {
-  type Command,
-  CommandFailed,
-  type Given,
-  readArguments,
-  readToken,
-  requireFound,
-  UsageError,
-  writeLines,
-} from './command.ts';
+import { type Command, CommandFailed, requireFound, UsageError } from './command.ts';
+import { flags, type Given, readArguments, readToken, texts, writeLines } from './input.ts';
 import { openStore, operatorOf, requireOrganization } from './open.ts';
 
 const options = {
-  token: { type: 'string' },
-  user: { type: 'string' },
-  consent: { type: 'string' },
-  application: { type: 'string' },
-  organization: { type: 'string' },
-  all: { type: 'boolean' },
-} as const;
+  ...texts('token', 'user', 'consent', 'application', 'organization'),
+  ...flags('all'),
+};
 
 /** @throws CommandFailed when there is no such thing, or several */
 async function revokeNamed(

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { didYouMean } from '../errors/similar.ts';
 import { toOneLine } from '../errors/texts.ts';
 import { packageFolder } from '../server/package-folder.ts';
-import { type Command, type CommandIo, DONE, MISUSED, UsageError, writeLines } from './command.ts';
+import { type Command, type CommandIo, DONE, MISUSED, UsageError } from './command.ts';
+import { writeLines } from './input.ts';
 
 /** Loaded when they are run: most need no server. */
 const loaders: Readonly<Record<string, () => Promise<Command>>> = {

@@ -2,7 +2,8 @@ import cluster from 'node:cluster';
 import { LINK_MINUTES } from '../accounts/first-administrator.ts';
 import { loadConfig } from '../config/load.ts';
 import { options } from '../config/options.ts';
-import { type Command, type CommandIo, readArguments, writeLines } from './command.ts';
+import type { Command, CommandIo } from './command.ts';
+import { readArguments, writeLines } from './input.ts';
 import { collectFromAll, countWhenAsked } from './worker-metrics.ts';
 import { reportReady, runWorkers } from './workers.ts';
 

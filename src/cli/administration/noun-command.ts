@@ -6,14 +6,8 @@ import type { Operation } from '../../admin/operations/operation.ts';
 import { didYouMean } from '../../errors/similar.ts';
 import { quote, toOneLine } from '../../errors/texts.ts';
 import { isNounId } from '../../nouns/index.ts';
-import {
-  type Command,
-  CommandFailed,
-  type CommandIo,
-  readArguments,
-  UsageError,
-  writeLines,
-} from '../command.ts';
+import { type Command, CommandFailed, type CommandIo, UsageError } from '../command.ts';
+import { flags, lists, readArguments, texts, writeLines } from '../input.ts';
 import type { Administration } from './administration.ts';
 import { eachListed, findId, membersOf, type Reference, readReference } from './names.ts';
 import { findVerb, type NounCommand, nounCommands, type Verb } from './nouns.ts';
@@ -21,7 +15,7 @@ import { withProgress } from './progress.ts';
 import { readBody } from './set-values.ts';
 import { type Found, wantsJson, writeArray, writeObject, writeTable } from './show.ts';
 
-const common = { json: { type: 'boolean' }, server: { type: 'string' } } as const;
+const common = { ...flags('json'), ...texts('server') };
 
 /** Of one call of a command. */
 interface Given {
@@ -56,19 +50,16 @@ const isList = ({ query }: Operation): boolean => query instanceof z.ZodObject &
 
 /** The options that an operation takes. */
 function optionsOf(operation: Operation, verb: Verb) {
-  const text = { type: 'string' } as const;
-  const flag = { type: 'boolean' } as const;
-  const many = { type: 'string', multiple: true } as const;
   return {
     ...common,
-    ...Object.fromEntries(queryKeys(operation).map((key) => [key, text])),
-    ...(isList(operation) && { limit: text }),
-    ...(verb.formats && { format: text }),
-    ...(operation.body && { file: text, set: many }),
-    ...Object.fromEntries((verb.members ?? []).map((member) => [member, text])),
-    ...(operation.method === 'PATCH' && { unset: many }),
-    ...(operation.mayDryRun && { 'dry-run': flag }),
-    ...(verb.asks && { yes: flag }),
+    ...texts(...queryKeys(operation)),
+    ...(isList(operation) && texts('limit')),
+    ...(verb.formats && texts('format')),
+    ...(operation.body && { ...texts('file'), ...lists('set') }),
+    ...texts(...(verb.members ?? [])),
+    ...(operation.method === 'PATCH' && lists('unset')),
+    ...(operation.mayDryRun && flags('dry-run')),
+    ...(verb.asks && flags('yes')),
   };
 }
 

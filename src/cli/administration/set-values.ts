@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 import { ApplyFileError } from '../../apply/file-error.ts';
 import { readYaml } from '../../apply/yaml-document.ts';
 import { quote } from '../../errors/texts.ts';
-import { type CommandIo, readAll, UsageError } from '../command.ts';
+import { type CommandIo, UsageError } from '../command.ts';
+import { readAll } from '../input.ts';
 
 export interface BodyOptions {
   /** A path, or `-` for stdin. */

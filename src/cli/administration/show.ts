@@ -1,7 +1,8 @@
 /** What a command found, for a person at a terminal or for a program: a table or YAML, or else JSON. */
 import { stringify } from 'yaml';
 import { cut, toOneLine } from '../../errors/texts.ts';
-import { type CommandIo, type Output, writeLines } from '../command.ts';
+import type { CommandIo, Output } from '../command.ts';
+import { writeLines } from '../input.ts';
 
 export type Found = Readonly<Record<string, unknown>>;
 
