@@ -57,60 +57,9 @@ const ADDRESS_RENEWED = 29 * 86_400;
 /** Seconds: the delay of an account ends this much before that of the name, so a person waits for one delay only. */
 const HEAD_START = 1;
 const BLOCKS_KEPT = 10_000;
-/**
- * Mails of one kind that one recipient gets. The window is not longer than what a mail brings is
- * valid, so that a person who gets no further mail has a valid one.
- */
-const MAILS: Limit = { points: 3, seconds: 900 };
-
-export interface Throttle extends GuessLimits {
-  /**
-   * @throws TooManyAttempts when this client has given too many wrong secrets from this address, or the address too many
-   *   of any client
-   */
-  requireClientNotBlocked(clientId: string, address: string): void;
-  /** Counts for the client at this address, so that no stranger can lock out a client, and for the address. */
-  clientSecretFailure(clientId: string, address: string): Promise<void>;
-  /** Takes one registration from the address. @throws TooManyAttempts */
-  registration(address: string): Promise<void>;
-  /** Takes one registration of an agent from an organization, by its id. @throws TooManyAttempts */
-  registrationAt(organization: string): Promise<void>;
-  /** Takes one authorization or logout request; each makes the store keep a row. @throws TooManyAttempts */
-  authorizationRequest(address: string): Promise<void>;
-  /**
-   * Takes one fetch of a metadata document from the address that asks for it, and one from the host that has it, so that
-   * strangers cannot make this server flood another.
-   * @param host absent: of an agent that is known, which strangers must not be able to keep out
-   * @throws TooManyAttempts
-   */
-  agentDocument(address: string, host?: string): Promise<void>;
-  /** Takes one change that a person makes of what is theirs. @param user the id @throws TooManyAttempts */
-  ownChange(user: string): Promise<void>;
-  /**
-   * Takes one connection to a database that an administrator tries out, so that it does not become a port scanner (CN-06).
-   * @param whose id of the organization @throws TooManyAttempts
-   */
-  datasourceTest(whose: string): Promise<void>;
-  /**
-   * Takes one mail that a stranger asks for, also if the recipient does not exist: the count must not tell who exists.
-   * It keeps requests from many addresses from filling a mailbox.
-   * @param kind each kind is counted by itself
-   * @returns whether it may be sent
-   */
-  mail(kind: string, recipient: string): Promise<boolean>;
-  /** Gives one back that could not be sent. */
-  mailAbandoned(kind: string, recipient: string): Promise<void>;
-  /** @throws TooManyAttempts */
-  requireAddressNotBlocked(address: string): void;
-  addressFailure(address: string): Promise<void>;
-  /**
-   * Until when an address that the account never logged in from gets no guess of it; undefined: it gets one at once.
-   * @returns milliseconds since the epoch
-   */
-  guessesBlockedUntil(account: GuessedAccount): Promise<number | undefined>;
-  /** Gives the account all its guesses again, from every address and under all its names. */
-  restoreGuesses(account: GuessedAccount): Promise<void>;
-}
+/** Of rows that are kept for long. */
+const PER_HOUR: Limit = { points: 300, seconds: 3_600 };
+const PER_MINUTE: Limit = { points: 10, seconds: 60 };
 
 /** What guesses of passwords are counted by. */
 export interface GuessedAccount {
@@ -124,21 +73,6 @@ export interface ThrottleDeps {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
-
-/**
- * Changes of one person that leave rows for longer: more than a person makes by hand. 400 days of
- * audit stay below 2 GB for a person who never stops.
- */
-const OWN_CHANGES: Limit = { points: 300, seconds: 3_600 };
-
-/** Fetches of new metadata documents from one host, for all addresses together. */
-const DOCUMENTS_OF_HOST: Limit = { points: 60, seconds: 600 };
-
-/** Of one organization: more than a person makes by hand. */
-const DATASOURCE_TESTS: Limit = { points: 10, seconds: 60 };
-
-/** Of one organization: strangers at many addresses write so many rows at most. */
-const REGISTRATIONS_AT: Limit = { points: 300, seconds: 3_600 };
 
 /** Names come from strangers, at any length; 128 bits of their hash do. */
 function keyOf(...parts: readonly string[]): string {
@@ -154,6 +88,20 @@ interface Taken {
 }
 
 const tooMany = (ms: number, reason: string): TooManyAttempts => new TooManyAttempts(ms / 1000, { reason });
+
+/** @throws TooManyAttempts when fewer are left */
+async function consume(
+  limiter: CountersLimiter,
+  key: string,
+  reason: string,
+  points = 1,
+): Promise<RateLimiterRes> {
+  try {
+    return await limiter.consume(key, points);
+  } catch (refusal) {
+    throw refusal instanceof RateLimiterRes ? tooMany(refusal.msBeforeNext, reason) : refusal;
+  }
+}
 
 /**
  * Counts failures after the fact. A block is remembered in this process by its own failures alone, so that requests
@@ -192,7 +140,9 @@ function createFailureCount(limiter: CountersLimiter, reason: string, now: () =>
   };
 }
 
-export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttle {
+export type Throttle = ReturnType<typeof createThrottle>;
+
+export function createThrottle({ counters, limits, now }: ThrottleDeps) {
   const limiter = (keyPrefix: string, { points, seconds }: Limit): CountersLimiter =>
     new CountersLimiter({ counters, now, keyPrefix, points, duration: seconds });
   const failures = (keyPrefix: string, limit: Limit, reason: string) =>
@@ -209,19 +159,34 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
   const secretsReason = 'too many wrong client secrets from this address';
   const secretAddresses = failures('secrets', limits.address, secretsReason);
   const clients = failures('client', limits.client, 'too many wrong client secrets');
-  const ofAddress = (name: string, limit: Limit) => ({
-    own: limiter(name, limit),
-    together: limiter(`${name} of customer`, { ...limit, points: limit.points * ADDRESSES_TOGETHER }),
-  });
-  const registrations = ofAddress('registration', limits.registration);
-  const authorizations = ofAddress('authorization', limits.authorization);
-  const agentDocuments = ofAddress('agent', limits.agentDocument);
-  const documentHosts = limiter('agent host', DOCUMENTS_OF_HOST);
-  const registrationsAt = limiter('registration at', REGISTRATIONS_AT);
-  const ownChanges = limiter('own', OWN_CHANGES);
-  const datasourceTests = limiter('datasource test', DATASOURCE_TESTS);
-  const mails = limiter('mail', MAILS);
+  // The window is not longer than what a mail brings is valid, so that a person who gets no further mail has a valid one.
+  const mails = limiter('mail', { points: 3, seconds: 900 });
+  const addressCount = (address: string): string => keyOf(addressKey(address));
   const clientKey = (clientId: string, address: string): string => keyOf(clientId, addressKey(address));
+
+  /** @param what is taken, for the log @returns takes one of what a party has */
+  function takesOf(keyPrefix: string, limit: Limit, what: string): (whose: string) => Promise<void> {
+    const points = limiter(keyPrefix, limit);
+    return async (whose) => {
+      await consume(points, keyOf(whose), `too many ${what}`);
+    };
+  }
+
+  /** @returns takes one from an address and, if a customer has many addresses, one from all of them */
+  function takesOfAddress(keyPrefix: string, limit: Limit, what: string): (address: string) => Promise<void> {
+    const takeOwn = takesOf(keyPrefix, limit, what);
+    const together = { ...limit, points: limit.points * ADDRESSES_TOGETHER };
+    const takeTogether = takesOf(`${keyPrefix} of customer`, together, what);
+    return async (address) => {
+      const [key, customer] = [addressKey(address), customerKey(address)];
+      await takeOwn(key);
+      if (customer !== key) await takeTogether(customer);
+    };
+  }
+
+  const takeDocument = takesOfAddress('agent', limits.agentDocument, 'metadata documents for this address');
+  const documentsOfHost = { points: 60, seconds: 600 };
+  const takeDocumentOfHost = takesOf('agent host', documentsOfHost, 'metadata documents of this host');
 
   async function remember(subject: string, from: string): Promise<void> {
     await addressesOfAccount.set(keyOf(subject, from), 1, ADDRESS_REMEMBERED);
@@ -260,11 +225,7 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     const delays = Math.floor(weight / WEIGHT_OF_DELAY);
     // Once delayed there is one guess at a time: it takes all the points.
     const points = delays > 0 ? limits.account.points : 1;
-    const { consumedPoints } = await guesses.consume(key, points).catch((refusal) => {
-      throw refusal instanceof RateLimiterRes
-        ? tooMany(refusal.msBeforeNext, 'too many wrong passwords for this name')
-        : refusal;
-    });
+    const { consumedPoints } = await consume(guesses, key, 'too many wrong passwords for this name', points);
     const isLast = consumedPoints >= limits.account.points;
     if (isLast) {
       const delay = Math.min(FIRST_DELAY * 2 ** delays, LONGEST_DELAY);
@@ -292,31 +253,14 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
     };
   }
 
-  /** Takes one attempt from the address and, if a customer has many addresses, one from all of them. */
-  async function takeOfAddress(
-    { own, together }: Record<'own' | 'together', CountersLimiter>,
-    address: string,
-    reason: string,
-  ): Promise<void> {
-    const [key, customer] = [addressKey(address), customerKey(address)];
-    await takePoint(own, key, reason);
-    if (customer !== key) await takePoint(together, customer, reason);
-  }
-
-  async function takePoint(points: CountersLimiter, whose: string, reason: string): Promise<void> {
-    await points.consume(keyOf(whose)).catch((refusal) => {
-      throw refusal instanceof RateLimiterRes ? tooMany(refusal.msBeforeNext, reason) : refusal;
-    });
-  }
-
   return {
     async passwordAttempt(name, address) {
       const from = addressKey(address);
-      const addressCount = keyOf(from);
-      await addresses.requireInStore(addressCount);
+      const count = keyOf(from);
+      await addresses.requireInStore(count);
       const ofName = await take(`name ${name}`, from, 0).catch(async (refusal) => {
         // A client that goes on guessing costs one read each time.
-        if (refusal instanceof TooManyAttempts) await addresses.add(addressCount);
+        if (refusal instanceof TooManyAttempts) await addresses.add(count);
         throw refusal;
       });
       const taken = [ofName];
@@ -338,53 +282,90 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
         },
         async failed() {
           await all('failed');
-          await addresses.add(addressCount);
+          await addresses.add(count);
         },
         async abandoned() {
           await all('givenBack');
         },
         async crowdedOut() {
           await all('givenBack');
-          await addresses.add(addressCount);
+          await addresses.add(count);
         },
       };
     },
-    requireClientNotBlocked(clientId, address) {
-      secretAddresses.require(() => keyOf(addressKey(address)));
+    /**
+     * @throws TooManyAttempts when this client has given too many wrong secrets from this address, or the address too many
+     *   of any client
+     */
+    requireClientNotBlocked(clientId: string, address: string) {
+      secretAddresses.require(() => addressCount(address));
       clients.require(() => clientKey(clientId, address));
     },
-    async clientSecretFailure(clientId, address) {
+    /** Counts for the client at this address, so that no stranger can lock out a client, and for the address. */
+    async clientSecretFailure(clientId: string, address: string) {
       await clients.add(clientKey(clientId, address));
-      await secretAddresses.add(keyOf(addressKey(address)));
+      await secretAddresses.add(addressCount(address));
     },
-    registration: (address) =>
-      takeOfAddress(registrations, address, 'too many registrations from this address'),
-    registrationAt: (organization) =>
-      takePoint(registrationsAt, organization, 'too many registrations at this organization'),
-    authorizationRequest: (address) =>
-      takeOfAddress(authorizations, address, 'too many authorization requests from this address'),
-    async agentDocument(address, host) {
-      await takeOfAddress(agentDocuments, address, 'too many metadata documents for this address');
-      if (host !== undefined)
-        await takePoint(documentHosts, host, 'too many metadata documents of this host');
+    /** Takes one registration from the address. @throws TooManyAttempts */
+    registration: takesOfAddress('registration', limits.registration, 'registrations from this address'),
+    /**
+     * Takes one registration of an agent from an organization, by its id: strangers at many addresses write so many rows at
+     * most. @throws TooManyAttempts
+     */
+    registrationAt: takesOf('registration at', PER_HOUR, 'registrations at this organization'),
+    /** Takes one authorization or logout request; each makes the store keep a row. @throws TooManyAttempts */
+    authorizationRequest: takesOfAddress(
+      'authorization',
+      limits.authorization,
+      'authorization requests from this address',
+    ),
+    /**
+     * Takes one fetch of a metadata document from the address that asks for it, and one from the host that has it, so
+     * that strangers cannot make this server flood another.
+     * @param host absent: of an agent that is known, which strangers must not be able to keep out
+     * @throws TooManyAttempts
+     */
+    async agentDocument(address: string, host?: string) {
+      await takeDocument(address);
+      if (host !== undefined) await takeDocumentOfHost(host);
     },
-    ownChange: (user) => takePoint(ownChanges, user, 'too many changes of this person'),
-    datasourceTest: (whose) =>
-      takePoint(datasourceTests, whose, 'too many tests of datasources of this organization'),
-    mail: (kind, recipient) =>
-      mails.consume(keyOf(kind, recipient)).then(
+    /**
+     * Takes one change that a person makes of what is theirs, by the user's id: more than a person makes by hand. 400 days of
+     * audit stay below 2 GB for a person who never stops. @throws TooManyAttempts
+     */
+    ownChange: takesOf('own', PER_HOUR, 'changes of this person'),
+    /**
+     * Takes one connection to a database that an administrator tries out, more than a person makes by hand, so that it does
+     * not become a port scanner (CN-06). By the id of the organization. @throws TooManyAttempts
+     */
+    datasourceTest: takesOf('datasource test', PER_MINUTE, 'tests of datasources of this organization'),
+    /**
+     * Takes one mail that a stranger asks for, also if the recipient does not exist: the count must not tell who exists.
+     * It keeps requests from many addresses from filling a mailbox.
+     * @param kind each kind is counted by itself
+     * @returns whether it may be sent
+     */
+    async mail(kind: string, recipient: string) {
+      return mails.consume(keyOf(kind, recipient)).then(
         () => true,
         (refusal) => {
           if (refusal instanceof RateLimiterRes) return false;
           throw refusal;
         },
-      ),
-    async mailAbandoned(kind, recipient) {
+      );
+    },
+    /** Gives one back that could not be sent. */
+    async mailAbandoned(kind: string, recipient: string) {
       await mails.reward(keyOf(kind, recipient));
     },
-    requireAddressNotBlocked: (address) => addresses.require(() => keyOf(addressKey(address))),
-    addressFailure: (address) => addresses.add(keyOf(addressKey(address))),
-    async guessesBlockedUntil(account) {
+    /** @throws TooManyAttempts */
+    requireAddressNotBlocked: (address: string): void => addresses.require(() => addressCount(address)),
+    addressFailure: (address: string): Promise<void> => addresses.add(addressCount(address)),
+    /**
+     * Until when an address that the account never logged in from gets no guess of it; undefined: it gets one at once.
+     * @returns milliseconds since the epoch
+     */
+    async guessesBlockedUntil(account: GuessedAccount): Promise<number | undefined> {
       const waits = await Promise.all(
         subjectsOf(account).map(async (subject) => {
           const window = await guesses.get(await keyOfGuesses(subject, Promise.resolve(undefined)));
@@ -394,10 +375,11 @@ export function createThrottle({ counters, limits, now }: ThrottleDeps): Throttl
       const wait = Math.max(...waits);
       return wait > 0 ? now() + wait : undefined;
     },
-    async restoreGuesses(account) {
+    /** Gives the account all its guesses again, from every address and under all its names. */
+    async restoreGuesses(account: GuessedAccount) {
       await Promise.all(
         subjectsOf(account).map((subject) => restorations.set(keyOf(subject), now(), guessesRemembered)),
       );
     },
-  };
+  } satisfies GuessLimits & Record<string, unknown>;
 }
