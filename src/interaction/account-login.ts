@@ -7,6 +7,7 @@ import { hash } from 'node:crypto';
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
+import { Refusal } from '../http/refusal.ts';
 import type { User } from '../nouns/index.ts';
 import type { BrowserSession } from '../provider/interactions.ts';
 import { bindBrowserAnew, findBinding } from './account-cookie.ts';
@@ -53,6 +54,15 @@ async function findUser(
   const [, ofRealm] = user.realm.split(':');
   const above = [user.id, user.organization, ofRealm].filter((node) => node !== undefined);
   return (await registry.isAlive(above, loggedInAt)) ? user : undefined;
+}
+
+/** The application that the address names: `?application=<client id>`. @throws Refusal 404 */
+export async function requireNamed(ctx: Context, { directory }: PageDeps): Promise<ActiveApplication> {
+  const clientId = ctx.query.application;
+  const found = typeof clientId === 'string' && (await (await directory.view()).findApplication(clientId));
+  if (!found) throw new Refusal(404, 'The application is unknown.', { error: 'not_found' });
+  ctx.state.clientId = found.application.clientId;
+  return found;
 }
 
 export interface Visitor {

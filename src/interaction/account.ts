@@ -4,25 +4,16 @@ import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { UnfitPassword } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
-import { Refusal } from '../http/refusal.ts';
 import { titleOf } from '../nouns/index.ts';
 import { VersionConflict } from '../storage/contract.ts';
 import { bindBrowser, requireBinding } from './account-cookie.ts';
+import { requireNamed } from './account-login.ts';
 import type { PageDeps } from './deps.ts';
 import { FORM_TOKEN } from './forms.ts';
 import { isProblem, type Problem, type ProvedUser, provePassword } from './proof.ts';
 
 const PURPOSE = 'account/password';
 const NOT_REPEATED: Problem = { problem: 'The new password was not repeated exactly.', field: 'repeated' };
-
-/** The application whose people come here; by `application=<client_id>` in the address. */
-async function requireApplication(ctx: Context, { directory }: PageDeps): Promise<ActiveApplication> {
-  const clientId = ctx.query.application;
-  const found = typeof clientId === 'string' && (await (await directory.view()).findApplication(clientId));
-  if (!found) throw new Refusal(404, 'The application is unknown.', { error: 'not_found' });
-  ctx.state.clientId = found.application.clientId;
-  return found;
-}
 
 function show(
   ctx: Context,
@@ -46,7 +37,7 @@ function show(
 }
 
 export async function showPasswordPage(ctx: Context, deps: PageDeps): Promise<void> {
-  const client = await requireApplication(ctx, deps);
+  const client = await requireNamed(ctx, deps);
   show(ctx, deps, client, bindBrowser(ctx, deps), {});
 }
 
@@ -83,7 +74,7 @@ async function change(
 }
 
 export async function submitPasswordPage(ctx: Context, deps: PageDeps): Promise<void> {
-  const client = await requireApplication(ctx, deps);
+  const client = await requireNamed(ctx, deps);
   const binding = requireBinding(ctx, deps);
   const fields = deps.forms.require(ctx, binding, PURPOSE);
   const { username = '', password = '', new_password: newPassword = '', repeated = '' } = fields;

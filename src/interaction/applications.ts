@@ -10,7 +10,7 @@ import { titleOf, type User } from '../nouns/index.ts';
 import type { BrowserSession } from '../provider/interactions.ts';
 import type { Holding } from '../tokens/holdings.ts';
 import { bindBrowser, requireBinding } from './account-cookie.ts';
-import { findVisitor, rememberLogin } from './account-login.ts';
+import { findVisitor, rememberLogin, requireNamed } from './account-login.ts';
 import { describeAgent } from './agent-words.ts';
 import type { PageDeps } from './deps.ts';
 import { toDay, toMoment } from './duration.ts';
@@ -45,16 +45,6 @@ export async function applicationsPageOf(
 
 const toPage = (clientId: string): string =>
   `${APPLICATIONS_PATH}?application=${encodeURIComponent(clientId)}`;
-
-/** The one that the address names; undefined: it names none. @throws Refusal 404 */
-async function findNamed(ctx: Context, { directory }: PageDeps): Promise<ActiveApplication | undefined> {
-  const clientId = ctx.query.application;
-  if (clientId === undefined) return undefined;
-  const found = typeof clientId === 'string' && (await (await directory.view()).findApplication(clientId));
-  if (!found) throw new Refusal(404, 'The application is unknown.', { error: 'not_found' });
-  ctx.state.clientId = found.application.clientId;
-  return found;
-}
 
 /** One that the person used: they log in again as they did there. */
 async function findUsed(session: BrowserSession | undefined, { directory }: PageDeps) {
@@ -143,7 +133,7 @@ async function showList(
 }
 
 export async function showApplications(ctx: Context, deps: PageDeps): Promise<void> {
-  const named = await findNamed(ctx, deps);
+  const named = ctx.query.application === undefined ? undefined : await requireNamed(ctx, deps);
   const { user, session } = await findVisitor(ctx, deps, named);
   const binding = bindBrowser(ctx, deps);
   if (user) return showList(ctx, deps, { user, binding });
@@ -158,8 +148,7 @@ export async function showApplications(ctx: Context, deps: PageDeps): Promise<vo
 
 /** A login at this page. */
 export async function submitLoginForApplications(ctx: Context, deps: PageDeps): Promise<void> {
-  const client = await findNamed(ctx, deps);
-  if (!client) throw new Refusal(404, 'The application is unknown.', { error: 'not_found' });
+  const client = await requireNamed(ctx, deps);
   const binding = requireBinding(ctx, deps);
   const { username = '', password = '' } = deps.forms.require(ctx, binding, LOGIN_PURPOSE);
   const answer = await provePassword(ctx, deps, { client, username, password, event: 'login.refused' });

@@ -1,10 +1,6 @@
 /** `/account/first-administrator`: the operator who reads the terminal makes the first administrator. */
 import type { Context } from 'koa';
-import {
-  DeadLink,
-  FIRST_ADMINISTRATOR_PATH,
-  type FirstAdministrator,
-} from '../accounts/first-administrator.ts';
+import { DeadLink, FIRST_ADMINISTRATOR_PATH } from '../accounts/first-administrator.ts';
 import { AlreadyTaken, MalformedRequest, UnfitPassword } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
@@ -15,27 +11,13 @@ import type { Problem } from './proof.ts';
 
 const PURPOSE = 'account/first-administrator';
 
-export interface FirstAdministratorDeps extends Pick<PageDeps, 'issuer' | 'forms' | 'views'> {
-  readonly firstAdministrator: Pick<FirstAdministrator, 'requireOpen' | 'create'>;
-  /** Failures of any kind from one address. */
-  readonly throttle: {
-    /** @throws TooManyAttempts */
-    requireAddressNotBlocked(address: string): void;
-    addressFailure(address: string): Promise<void>;
-  };
-}
-
 interface Page {
   readonly problem?: Problem | undefined;
   readonly username?: string;
   readonly done?: boolean;
 }
 
-function show(
-  ctx: Context,
-  { views, forms }: FirstAdministratorDeps,
-  data: Page & { link?: FormLink },
-): void {
+function show(ctx: Context, { views, forms }: PageDeps, data: Page & { link?: FormLink }): void {
   const { link } = data;
   ctx.type = 'html';
   ctx.body = views.render('first-administrator', {
@@ -57,7 +39,7 @@ interface FormLink {
 }
 
 /** A wrong link counts against the address that has it. @throws TooManyAttempts, DeadLink */
-async function counted<T>(ctx: Context, deps: FirstAdministratorDeps, work: () => Promise<T>): Promise<T> {
+async function counted<T>(ctx: Context, deps: PageDeps, work: () => Promise<T>): Promise<T> {
   const { throttle } = deps;
   throttle.requireAddressNotBlocked(ctx.state.address);
   try {
@@ -68,7 +50,7 @@ async function counted<T>(ctx: Context, deps: FirstAdministratorDeps, work: () =
   }
 }
 
-export async function showFirstAdministrator(ctx: Context, deps: FirstAdministratorDeps): Promise<void> {
+export async function showFirstAdministrator(ctx: Context, deps: PageDeps): Promise<void> {
   const token = typeof ctx.query.token === 'string' ? ctx.query.token : '';
   await counted(ctx, deps, () => deps.firstAdministrator.requireOpen(token));
   show(ctx, deps, { link: { token, binding: bindBrowser(ctx, deps) } });
@@ -83,7 +65,7 @@ function toProblem(error: unknown): Problem | undefined {
   return undefined;
 }
 
-export async function submitFirstAdministrator(ctx: Context, deps: FirstAdministratorDeps): Promise<void> {
+export async function submitFirstAdministrator(ctx: Context, deps: PageDeps): Promise<void> {
   const binding = requireBinding(ctx, deps);
   const fields = deps.forms.require(ctx, binding, PURPOSE);
   const { token = '', username = '', password = '', repeated = '' } = fields;

@@ -24,16 +24,12 @@ import {
   submitLoginForApplications,
 } from './applications.ts';
 import { consentPurpose, showConsent } from './consent.ts';
-import type { InteractionDeps, PageDeps } from './deps.ts';
-import {
-  type FirstAdministratorDeps,
-  showFirstAdministrator,
-  submitFirstAdministrator,
-} from './first-administrator.ts';
-import { createForms } from './forms.ts';
+import type { PageDeps } from './deps.ts';
+import { showFirstAdministrator, submitFirstAdministrator } from './first-administrator.ts';
 import { showLogin, submitLogin } from './login.ts';
 import { showNewPassword, submitNewPassword } from './new-password.ts';
 
+export { createForms } from './forms.ts';
 export { createPages } from './pages.ts';
 export { createPostedRequests } from './posted-requests.ts';
 
@@ -59,12 +55,8 @@ const requestOf = ({ params }: Interaction) => ({
 
 type RoutedContext = Context & { readonly params: Readonly<Record<string, string>> };
 
-export function createInteractionRoutes(
-  deps: InteractionDeps & Omit<FirstAdministratorDeps, 'forms'>,
-): Middleware {
-  const { interactions, directory, agents, users, audit, now } = deps;
-  const forms = createForms(deps);
-  const pages: PageDeps & FirstAdministratorDeps = { ...deps, forms };
+export function createInteractionRoutes(pages: PageDeps): Middleware {
+  const { interactions, directory, agents, users, audit, forms, now } = pages;
 
   function expired(reason: string): never {
     throw new Refusal(400, 'This login has expired or was begun in another browser. Start again.', {
@@ -72,29 +64,29 @@ export function createInteractionRoutes(
     });
   }
 
-  /** The interaction whose cookie this browser has, which must be the one in the address (AZ-12). */
+  /**
+   * The interaction whose cookie this browser has, which must be the one in the address (AZ-12).
+   * @param steps of which its next one must be; absent: any
+   */
   async function requireInteraction(
     ctx: RoutedContext,
+    ...steps: readonly ('login' | 'consent')[]
   ): Promise<{ interaction: Interaction; client: ActiveApplication }> {
     const interaction = (await interactions.find(ctx)) ?? expired('no interaction for this browser');
     if (interaction.uid !== ctx.params.uid) return expired('interaction of another login');
     const client = await agents.find(await directory.view(), requestOf(interaction));
     if (!client) return expired('the application is gone or disabled');
     ctx.state.clientId = client.application.clientId;
+    const { name } = interaction.prompt;
+    if (steps.length > 0 && !steps.some((step) => step === name)) {
+      throw new Refusal(400, 'This step is not the next one of the login.', { reason: `prompt is ${name}` });
+    }
     return { interaction, client };
   }
 
   /** Undefined if the person was disabled meanwhile: then the engine asks for a login. */
   const findPerson = ({ session }: Interaction): Promise<User | undefined> =>
     users.findBySubject(session?.accountId ?? '');
-
-  function requirePrompt(interaction: Interaction, name: string): void {
-    if (interaction.prompt.name !== name) {
-      throw new Refusal(400, 'This step is not the next one of the login.', {
-        reason: `prompt is ${interaction.prompt.name}`,
-      });
-    }
-  }
 
   /** With the first consent an agent becomes an application. */
   async function establish(
@@ -129,26 +121,23 @@ export function createInteractionRoutes(
 
   const router = new Router();
   router.get('/interaction/:uid', async (ctx) => {
-    const { interaction, client } = await requireInteraction(ctx);
+    const { interaction, client } = await requireInteraction(ctx, 'login', 'consent');
     if (interaction.prompt.name === 'login') return showLogin(ctx, pages, interaction, client);
-    requirePrompt(interaction, 'consent');
     const user = await findPerson(interaction);
     const [tables, agreed, endsAt] = await Promise.all([
       interactions.findTables(interaction),
       user && interactions.findAgreed({ user, client }),
-      applicationsPageOf(client, deps),
+      applicationsPageOf(client, pages),
     ]);
     showConsent(ctx, pages, { interaction, client, user, tables, agreed, endsAt });
   });
   router.post('/interaction/:uid/login', async (ctx) => {
-    const { interaction, client } = await requireInteraction(ctx);
-    requirePrompt(interaction, 'login');
+    const { interaction, client } = await requireInteraction(ctx, 'login');
     const decision = await submitLogin(ctx, pages, interaction, client);
     if (decision) await interactions.finish(ctx, decision);
   });
   router.post('/interaction/:uid/consent', async (ctx) => {
-    const { interaction, client } = await requireInteraction(ctx);
-    requirePrompt(interaction, 'consent');
+    const { interaction, client } = await requireInteraction(ctx, 'consent');
     const [user, tables] = await Promise.all([findPerson(interaction), interactions.findTables(interaction)]);
     forms.require(ctx, interaction.uid, consentPurpose(client, tables));
     if (!user) return interactions.finish(ctx, {});

@@ -10,7 +10,7 @@ import { createFaces } from '../faces/create-faces.ts';
 import type { Face } from '../faces/face.ts';
 import { readBody } from '../http/body.ts';
 import type { Views } from '../http/views.ts';
-import { createInteractionRoutes, createPostedRequests } from '../interaction/index.ts';
+import { createForms, createInteractionRoutes, createPostedRequests } from '../interaction/index.ts';
 import { createOperationDeps } from './operation-deps.ts';
 import { packageFolder } from './package-folder.ts';
 import type { Services } from './services.ts';
@@ -65,7 +65,13 @@ export async function createRoutes(
   },
 ) {
   const { provider, issuer, throttle } = services;
-  const interaction = createInteractionRoutes({ ...services, interactions: provider.interactions, views });
+  const { interactions } = provider;
+  const interaction = createInteractionRoutes({
+    ...services,
+    forms: createForms(services),
+    interactions,
+    views,
+  });
   const { facePrefixes: prefixes } = services.config;
   const faces = await createFaces({ ...services, prefixes, codes: provider.codes, readBody }, further);
   const postedRequests = createPostedRequests({ ...services, limit: throttle.authorizationRequest });
