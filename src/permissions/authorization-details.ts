@@ -19,6 +19,7 @@ import { type LimitJson, readLimit, requireFewAlternatives, toLimitJson } from '
 import {
   createPermissions,
   EVERYTHING,
+  limitedRightsOf,
   NOTHING,
   namedMasks,
   type Permissions,
@@ -108,10 +109,21 @@ function requireDetail(entry: unknown): JsonObject {
     const known = [...MEMBERS.keys()].join(' or ');
     throw new PermissionsError('malformed', `The type of an authorization detail must be ${known}.`);
   }
+  const ofSet = MEMBERS.get(TABLE_ACCESS_SET);
+  requireKnownMembers(detail, members, (unknown) => (ofSet?.has(unknown) ? `: use ${TABLE_ACCESS_SET}` : ''));
+  return detail;
+}
+
+/** @param instead how the sentence ends that refuses a member */
+export function requireKnownMembers(
+  detail: JsonObject,
+  members: ReadonlySet<string>,
+  instead: (unknown: string) => string = () => '',
+): void {
   const unknown = Object.keys(detail).find((member) => !members.has(member));
-  if (unknown === undefined) return detail;
-  const instead = MEMBERS.get(TABLE_ACCESS_SET)?.has(unknown) ? `: use ${TABLE_ACCESS_SET}` : '';
-  throw new PermissionsError('malformed', `${type} has no member ${quoteName(unknown)}${instead}.`);
+  if (unknown === undefined) return;
+  const { type } = detail;
+  throw new PermissionsError('malformed', `${type} has no member ${quoteName(unknown)}${instead(unknown)}.`);
 }
 
 function readSet(detail: JsonObject, origin: Origin): Right[] {
@@ -178,16 +190,19 @@ function refuseMany(rights: readonly Right[]): void {
 }
 
 function requireLocation(detail: JsonObject, known: string | undefined): string | undefined {
-  if (!Object.hasOwn(detail, 'locations')) return known;
-  const locations = requireStrings(detail, 'locations');
+  return Object.hasOwn(detail, 'locations')
+    ? requireSameResource(requireStrings(detail, 'locations'), known)
+    : known;
+}
+
+/** @param known undefined: the first location says which @throws PermissionsError wrong_location */
+export function requireSameResource(locations: readonly unknown[], known: string | undefined): string {
   const expected = known ?? locations[0];
-  if (locations.some((location) => !isSameResource(location, expected))) {
-    throw new PermissionsError(
-      'wrong_location',
-      'The member locations names another resource than the request is for.',
-    );
-  }
-  return expected;
+  if (locations.every((location) => isSameResource(location, expected))) return expected as string;
+  throw new PermissionsError(
+    'wrong_location',
+    'The member locations names another resource than the request is for.',
+  );
 }
 
 function requireAdmin(detail: JsonObject): true {
@@ -212,13 +227,21 @@ function requireActions(detail: JsonObject): ActionMask {
   }, 0);
 }
 
-/** Never empty: an empty list could be read as "none" by one side and as "no restriction" by the other. */
 function requireStrings(detail: JsonObject, member: string): readonly string[] {
+  const list = requireEntries(detail, member);
+  if (list.every((item) => typeof item === 'string' && item !== '')) return list as readonly string[];
+  throw notStrings(member);
+}
+
+/** Never empty: an empty list could be read as "none" by one side and as "no restriction" by the other. */
+export function requireEntries(detail: JsonObject, member: string): readonly unknown[] {
   const list = readMember(detail, member);
-  const isList =
-    Array.isArray(list) && list.length > 0 && list.every((item) => typeof item === 'string' && item !== '');
-  if (!isList) throw new PermissionsError('malformed', `${member} must be a list of one or more strings.`);
-  return list as readonly string[];
+  if (Array.isArray(list) && list.length > 0) return list;
+  throw notStrings(member);
+}
+
+function notStrings(member: string): PermissionsError {
+  return new PermissionsError('malformed', `${member} must be a list of one or more strings.`);
 }
 
 /**
@@ -236,19 +259,16 @@ export function toAuthorizationDetails(permissions: Permissions, resource: strin
       actions: [...toActions(mask)],
     }),
   );
-  const limited =
-    permissions.limits.size > 0 ? [...rightsOf(permissions)].filter(([, , limit]) => limit) : [];
-  return [...whole, ...toSets(limited, resource)];
+  return [...whole, ...toSets(limitedRightsOf(permissions), resource)];
 }
 
 /** The short form, for tokens: tables with the same actions and limits in one set. */
 export function toCompactDetails(permissions: Permissions, resource: string): AuthorizationDetail[] {
   if (permissions.isAdmin) return toAuthorizationDetails(permissions, resource);
-  const limited = [...rightsOf(permissions)].filter(([, , limit]) => limit);
-  return toSets([...namedMasks(permissions), ...limited], resource);
+  return toSets(rightsOf(permissions), resource);
 }
 
-function toSets(rights: readonly Right[], resource: string): TableAccessSet[] {
+function toSets(rights: Iterable<Right>, resource: string): TableAccessSet[] {
   const sets = new Map<string, Map<ActionMask, string[]>>();
   const made: TableAccessSet[] = [];
   for (const [table, mask, limit] of rights) {

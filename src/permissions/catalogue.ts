@@ -6,11 +6,11 @@ import { PermissionsError, quoteName } from './errors.ts';
 import { Alternative } from './limits.ts';
 import {
   type ChangeLimit,
-  createPermissions,
+  limitsOf,
   mapLimits,
+  mapRights,
   type Permissions,
-  type Right,
-  rightsOf,
+  rememberLast,
 } from './permissions.ts';
 import { ALL_TABLES, toGroup, toGroupName } from './table-ids.ts';
 import { toVariable } from './variables.ts';
@@ -33,19 +33,7 @@ const NO_COLUMNS: Columns = new Map();
  * dropped, columns and conditions on columns that are not declared too, and values are brought into the form in which
  * they compare. `*` and admin stay: they mean whatever the tables are.
  */
-export function withinCatalogue(permissions: Permissions, catalogue: Catalogue): Permissions {
-  const known = lastWithin.get(permissions);
-  if (known?.catalogue === catalogue) return known.result;
-  const result = withinAnew(permissions, catalogue);
-  lastWithin.set(permissions, { catalogue, result });
-  return result;
-}
-
-/** Ceilings and roles are kept as long as the directory does not change, and so is the catalogue. */
-const lastWithin = new WeakMap<
-  Permissions,
-  { readonly catalogue: Catalogue; readonly result: Permissions }
->();
+export const withinCatalogue = rememberLast(withinAnew);
 
 function withinAnew(permissions: Permissions, catalogue: Catalogue): Permissions {
   const named = restrictToTables(expandGroups(permissions, catalogue), catalogue);
@@ -62,19 +50,17 @@ function withinAnew(permissions: Permissions, catalogue: Catalogue): Permissions
 /** The same with the tables of each group in its place. A group that does not exist has none. */
 export function expandGroups(permissions: Permissions, { groups }: Catalogue): Permissions {
   if (!namesGroup(permissions)) return permissions;
-  const rights = [...rightsOf(permissions)].flatMap(([name, mask, limit]): Right[] => {
+  return mapRights(permissions, ([name, mask, limit]) => {
     const group = toGroup(name);
     if (group === undefined) return [[name, mask, limit]];
     return (groups.get(group) ?? []).map((table) => [table, mask, limit]);
   });
-  return createPermissions(rights, permissions.isCut);
 }
 
 /** The same without names of groups: for what tokens and logins keep, where such a name can only be an old one of a table. */
 export function withoutGroups(permissions: Permissions): Permissions {
   if (!namesGroup(permissions)) return permissions;
-  const named = [...rightsOf(permissions)].filter(([name]) => toGroup(name) === undefined);
-  return createPermissions(named, permissions.isCut);
+  return mapRights(permissions, (right) => (toGroup(right[0]) === undefined ? [right] : []));
 }
 
 function namesGroup({ masks, limits }: Permissions): boolean {
@@ -87,10 +73,7 @@ function namesGroup({ masks, limits }: Permissions): boolean {
 function restrictToTables(permissions: Permissions, { isOpen, tables }: Catalogue): Permissions {
   const { masks, limits } = permissions;
   if (isOpen || [...masks.keys(), ...limits.keys()].every((table) => tables.has(table))) return permissions;
-  return createPermissions(
-    [...rightsOf(permissions)].filter(([table]) => table === ALL_TABLES || tables.has(table)),
-    permissions.isCut,
-  );
+  return mapRights(permissions, (right) => (right[0] === ALL_TABLES || tables.has(right[0]) ? [right] : []));
 }
 
 /** Every name that permissions may have for it, `*` aside. */
@@ -121,11 +104,11 @@ const canonical = (type: ColumnType, value: string): string | undefined =>
 
 /** `*` as the tables that there are at this moment: for parties who must not have future ones, or know names only. */
 export function expandAll(permissions: Permissions, { tables }: Catalogue): Permissions {
-  const { all } = permissions;
-  if (all === 0) return permissions;
-  const named = [...rightsOf(permissions)].filter(([table]) => table !== ALL_TABLES);
-  const tablesOfToday = [...tables.keys()].map((table) => [table, all] as const);
-  return createPermissions([...named, ...tablesOfToday], permissions.isCut);
+  if (permissions.all === 0) return permissions;
+  return mapRights(permissions, (right) => {
+    const [name, mask] = right;
+    return name === ALL_TABLES ? [...tables.keys()].map((table) => [table, mask]) : [right];
+  });
 }
 
 /** What does not fit, and the table or group that it is about as it is named. */
@@ -202,16 +185,13 @@ function limitMisfits({ limits }: Permissions, catalogue: Catalogue): Misfit[] {
     for (const table of tablesOf(name, catalogue)) {
       const declared = catalogue.tables.get(table);
       if (!declared && !catalogue.isOpen) continue;
-      const seen = new Set<Alternative>();
-      cells.forEach((cell, index) => {
-        const at = { name, table, action: ACTIONS[index] as Action };
-        const fresh = cell.filter((limit) => !seen.has(limit));
-        for (const limit of fresh) seen.add(limit);
-        for (const misfit of fresh.flatMap((limit) => misfitsOf(limit, at, declared ?? NO_COLUMNS))) {
+      for (const [, mask, limit] of limitsOf(table, cells)) {
+        const [action] = toActions(mask) as [Action];
+        for (const misfit of misfitsOf(limit, { name, table, action }, declared ?? NO_COLUMNS)) {
           const key = JSON.stringify({ ...misfit, action: undefined });
           if (!found.has(key)) found.set(key, misfit);
         }
-      });
+      }
     }
   }
   return [...found.values()];

@@ -6,12 +6,16 @@
  * `*` alone stands for all there are and will be; a member that is left out stands for none.
  */
 import { listSome } from '../errors/texts.ts';
-import type { ParsedDetails } from './authorization-details.ts';
+import {
+  type ParsedDetails,
+  requireEntries,
+  requireKnownMembers,
+  requireSameResource,
+} from './authorization-details.ts';
 import { findDeviceAction } from './device-actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { containsExtent, type Extent, intersectExtents } from './extent.ts';
-import { type JsonObject, readMember, requireObject, requirePlainJson } from './json.ts';
-import { isSameResource } from './resource-identifiers.ts';
+import { requireObject, requirePlainJson } from './json.ts';
 
 export const DEVICE_ACCESS = 'devicehive';
 
@@ -103,59 +107,37 @@ export function fromStoredAccess(stored: StoredDeviceAccess): DeviceAccess {
 
 const MEMBERS: ReadonlySet<string> = new Set(['type', 'locations', ...DIMENSIONS]);
 
-/** Never empty: an empty list could be read as "none" by one side and as "no restriction" by the other. */
-function requireList(detail: JsonObject, member: string): readonly unknown[] {
-  const list = readMember(detail, member);
-  if (Array.isArray(list) && list.length > 0) return list;
-  throw new PermissionsError('malformed', `${member} must be a list of one or more strings.`);
-}
-
 /**
  * Reads the details of this kind in a request. There may be one: two of them together do not form a product.
+ * @param details of this type
  * @throws PermissionsError wrong_location, malformed, too_large
  */
-export function parseDeviceAccess(value: unknown, resource: string | undefined): ParsedDetails<DeviceAccess> {
-  requirePlainJson(value);
-  if (!Array.isArray(value) || value.length > 1) {
+export function parseDeviceAccess(
+  details: readonly unknown[],
+  resource: string | undefined,
+): ParsedDetails<DeviceAccess> {
+  requirePlainJson(details);
+  const [entry, ...others] = details;
+  if (others.length > 0) {
     throw new PermissionsError('malformed', `There may be one detail of type ${DEVICE_ACCESS}.`);
   }
-  if (value.length === 0) return { permissions: NO_DEVICE_ACCESS, resource };
-  const detail = requireObject(value[0], 'Each entry of authorization_details');
-  if (readMember(detail, 'type') !== DEVICE_ACCESS) {
-    throw new PermissionsError('malformed', `The type must be ${DEVICE_ACCESS}.`);
-  }
-  const unknown = Object.keys(detail).find((member) => !MEMBERS.has(member));
-  if (unknown !== undefined) {
-    throw new PermissionsError('malformed', `${DEVICE_ACCESS} has no member ${quoteName(unknown)}.`);
-  }
-  let location = resource;
-  if (Object.hasOwn(detail, 'locations')) {
-    for (const named of requireList(detail, 'locations')) {
-      location ??= typeof named === 'string' ? named : undefined;
-      if (!isSameResource(named, location)) {
-        throw new PermissionsError(
-          'wrong_location',
-          'The member locations names another resource than the request is for.',
-        );
-      }
-    }
-  }
-  return {
-    permissions: forEach((dimension) =>
-      Object.hasOwn(detail, dimension) ? toExtent(requireList(detail, dimension), dimension) : NONE,
-    ),
-    resource: location,
-  };
+  const detail = requireObject(entry, 'Each entry of authorization_details');
+  requireKnownMembers(detail, MEMBERS);
+  const location = Object.hasOwn(detail, 'locations')
+    ? requireSameResource(requireEntries(detail, 'locations'), resource)
+    : resource;
+  const permissions = forEach((dimension) =>
+    Object.hasOwn(detail, dimension) ? toExtent(requireEntries(detail, dimension), dimension) : NONE,
+  );
+  return { permissions, resource: location };
 }
 
 /** One detail, or none where nothing is allowed. The result belongs to the caller. */
 export function toDeviceAccessDetails(access: DeviceAccess, resource: string): DeviceAccessDetail[] {
-  const members = DIMENSIONS.flatMap((dimension) => {
-    const list = toList(access[dimension]);
-    return list.length === 0 ? [] : [[dimension, list] as const];
-  });
+  const members = DIMENSIONS.filter((dimension) => !isNone(access[dimension]));
   if (members.length === 0) return [];
-  return [{ type: DEVICE_ACCESS, locations: [resource], ...Object.fromEntries(members) }];
+  const lists = members.map((dimension) => [dimension, toList(access[dimension])]);
+  return [{ type: DEVICE_ACCESS, locations: [resource], ...Object.fromEntries(lists) }];
 }
 
 /** One value that is not there any more; `*` where all of them were. */

@@ -1,8 +1,8 @@
 /** Limits in words: `only those where customer_id is 42; columns id, total`. */
 import { listSome, toOneLine } from '../errors/texts.ts';
-import { type Action, toActions } from './actions.ts';
+import { toActions } from './actions.ts';
 import type { Alternative } from './limits.ts';
-import { type Permissions, type Right, rightsOf } from './permissions.ts';
+import { limitedRightsOf, type Permissions } from './permissions.ts';
 import { describeVariable, toVariable } from './variables.ts';
 
 /** The end of a sentence about rows. @param mostValues of one condition; the rest are counted */
@@ -33,21 +33,11 @@ function spellValue(value: string): string {
   return variable ? describeVariable(variable) : spell(value);
 }
 
-/** One right with limits. */
-export interface LimitedRight {
-  readonly table: string;
-  readonly actions: readonly Action[];
-  readonly limit: Alternative;
-}
-
 /** All rights with limits, the same limit of a table once. */
-export function limitedRights(permissions: Permissions): LimitedRight[] {
-  const limited = [...rightsOf(permissions)].filter(
-    (right): right is Required<Right> => right[2] !== undefined,
-  );
-  return limited.map(([table, mask, limit]) => ({
+export function limitedRights(permissions: Permissions) {
+  return Array.from(limitedRightsOf(permissions), ([table, mask, limit]) => ({
     table,
     actions: toActions(mask),
-    limit: limit as Alternative,
+    limit,
   }));
 }

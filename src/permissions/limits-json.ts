@@ -2,7 +2,7 @@
 import { PermissionsError, quoteName } from './errors.ts';
 import { type JsonObject, type Origin, readMember, requireObject } from './json.ts';
 import { Alternative } from './limits.ts';
-import { findColumnProblem } from './table-ids.ts';
+import { requireColumn } from './table-ids.ts';
 import { requireVariable, toValue, toVariable } from './variables.ts';
 
 /** What one cell may have where it is written or asked for. */
@@ -87,13 +87,6 @@ function requireList(list: unknown, what: string, most: number): readonly unknow
   if (list.length > most)
     throw new PermissionsError('too_large', `${what} may have at most ${most} entries.`);
   return list;
-}
-
-function requireColumn(name: unknown): string {
-  const problem = findColumnProblem(name);
-  if (problem === undefined) return name as string;
-  const named = typeof name === 'string' ? ` (${quoteName(name)})` : '';
-  throw new PermissionsError('malformed', `A column name ${problem}${named}.`);
 }
 
 /** Whole numbers and booleans may be written as they are; other numbers have several spellings. */

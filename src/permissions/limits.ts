@@ -112,7 +112,7 @@ const byKey = (a: Alternative, b: Alternative): number => (a.key < b.key ? -1 : 
  * Without those that others dominate, in an order that does not depend on how they came about. The number of alternatives
  * that computing gives is not bounded, so no more than a cell can hold are compared with each.
  */
-function toCell(alternatives: readonly Alternative[]): Computed {
+export function toCell(alternatives: readonly Alternative[]): Computed {
   if (alternatives.length < 2) return { cell: alternatives, isCut: false };
   const cell: Alternative[] = [];
   for (const each of alternatives.toSorted(byWidth)) {
@@ -121,11 +121,6 @@ function toCell(alternatives: readonly Alternative[]): Computed {
     cell.push(each);
   }
   return { cell: cell.sort(byKey), isCut: false };
-}
-
-/** What either allows. */
-export function joinCells(a: Cell, b: Cell): Computed {
-  return toCell([...a, ...b]);
 }
 
 /** What both allow. */

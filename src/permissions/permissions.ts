@@ -16,10 +16,10 @@ import {
   type Cell,
   type Computed,
   containsCell,
-  joinCells,
   mapCell,
   meetCells,
   NONE,
+  toCell,
   WHOLE,
 } from './limits.ts';
 import { ALL_TABLES } from './table-ids.ts';
@@ -141,72 +141,47 @@ export type Right = readonly [table: string, mask: ActionMask, limit?: Alternati
  */
 export function createPermissions(rights: Iterable<Right>, wasCut = false): Permissions {
   const masks = new Map<string, ActionMask>();
-  const limited = new Map<string, Collected[]>();
-  const nothing = new Collected();
+  const limited = new Map<string, (Collected | undefined)[]>();
+  const collect = rememberPairs((before: Collected | undefined, latest: Alternative) => ({ before, latest }));
   let all = 0;
   for (const [table, mask, limit] of rights) {
     if (limit && !limit.isUnlimited) {
-      const cells = limited.get(table) ?? ACTIONS.map(() => nothing);
-      limited.set(table, cells);
-      for (const action of toActions(mask)) {
-        const index = ACTIONS.indexOf(action);
-        cells[index] = (cells[index] as Collected).and(limit);
-      }
+      const cells = limited.get(table) ?? ACTIONS.map(() => undefined);
+      limited.set(
+        table,
+        cells.map((cell, index) => ((mask & (1 << index)) === 0 ? cell : collect(cell, limit))),
+      );
     } else if (table === ALL_TABLES) all |= mask;
     else masks.set(table, (masks.get(table) ?? 0) | mask);
   }
   let isCut = wasCut;
   const limits = new Map<string, TableLimits>();
   for (const [table, collected] of limited) {
-    const cells = collected.map((each) => each.computed());
-    isCut ||= cells.some((computed) => computed.isCut);
-    limits.set(
-      table,
-      cells.map(({ cell }) => cell),
-    );
+    const computed = collected.map(compute);
+    isCut ||= computed.some((each) => each.isCut);
+    limits.set(table, computed.map(cellOf));
   }
   return assemble({ all, masks, limits, isCut });
 }
 
-/** The alternatives of one cell so far. Cells that collect the same ones are the same object, and are computed once. */
-class Collected {
-  readonly #before: Collected | undefined;
-  readonly #last: Alternative | undefined;
-  /** Most have one. */
-  #first: Collected | undefined;
-  #others: Map<Alternative, Collected> | undefined;
-  #computed: Computed | undefined;
-
-  constructor(before?: Collected, last?: Alternative) {
-    this.#before = before;
-    this.#last = last;
-  }
-
-  and(limit: Alternative): Collected {
-    if (this.#first?.isLast(limit)) return this.#first;
-    const next = this.#others?.get(limit) ?? new Collected(this, limit);
-    if (this.#first) {
-      this.#others ??= new Map();
-      this.#others.set(limit, next);
-    } else this.#first = next;
-    return next;
-  }
-
-  isLast(limit: Alternative): boolean {
-    return this.#last === limit;
-  }
-
-  computed(): Computed {
-    this.#computed ??= joinCells(this.#all(), NONE);
-    return this.#computed;
-  }
-
-  #all(): Alternative[] {
-    const all: Alternative[] = [];
-    for (let each: Collected = this; each.#last && each.#before; each = each.#before) all.push(each.#last);
-    return all;
-  }
+/** The alternatives of one cell so far. Cells that collect the same ones share it, and are computed once. */
+interface Collected {
+  readonly before: Collected | undefined;
+  readonly latest: Alternative;
+  computed?: Computed;
 }
+
+function compute(collected: Collected | undefined): Computed {
+  if (!collected) return { cell: NONE, isCut: false };
+  if (!collected.computed) {
+    const all: Alternative[] = [];
+    for (let each: Collected | undefined = collected; each; each = each.before) all.push(each.latest);
+    collected.computed = toCell(all);
+  }
+  return collected.computed;
+}
+
+const cellOf = ({ cell }: Computed): Cell => cell;
 
 function inOrder<T>(map: ReadonlyMap<string, T>): Map<string, T> {
   return new Map([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -251,11 +226,18 @@ export function* namedMasks({
 /** The rights that the permissions consist of: those without limits, then the others. Admin has none. */
 export function* rightsOf(permissions: Permissions): Generator<Right> {
   yield* namedMasks(permissions);
-  for (const [table, cells] of permissions.limits) yield* limitsOf(table, cells);
+  yield* limitedRightsOf(permissions);
+}
+
+type LimitedRight = readonly [table: string, mask: ActionMask, limit: Alternative];
+
+/** Those with limits. */
+export function* limitedRightsOf({ limits }: Permissions): Generator<LimitedRight> {
+  for (const [table, cells] of limits) yield* limitsOf(table, cells);
 }
 
 /** Each alternative with the actions that it is for. */
-export function limitsOf(table: string, cells: TableLimits): (readonly [string, ActionMask, Alternative])[] {
+export function limitsOf(table: string, cells: TableLimits): LimitedRight[] {
   const masks = new Map<Alternative['key'], { limit: Alternative; mask: ActionMask }>();
   cells.forEach((cell, index) => {
     for (const limit of cell)
@@ -288,29 +270,29 @@ export function contains(a: Permissions, b: Permissions): boolean {
 }
 
 /** For one computation: tables that a set or a group gives the same rights have the same cells. */
-function rememberPairs<T>(compare: (a: Cell, b: Cell) => T): (a: Cell, b: Cell) => T {
-  const results = new Map<Cell, Map<Cell, T>>();
+function rememberPairs<A, B, T>(compute: (a: A, b: B) => T): (a: A, b: B) => T {
+  const results = new Map<A, Map<B, T>>();
   return (a, b) => {
-    const ofA = results.get(a) ?? new Map<Cell, T>();
+    const ofA = results.get(a) ?? new Map<B, T>();
     results.set(a, ofA);
     const known = ofA.get(b);
     if (known !== undefined) return known;
-    const result = compare(a, b);
+    const result = compute(a, b);
     ofA.set(b, result);
     return result;
   };
 }
 
-type Combine = (a: Permissions, b: Permissions) => Permissions;
-
 /** Remembers the last result for each set: most sets are kept as long as the directory does not change. */
-function rememberLast(combine: Combine): Combine {
-  const last = new WeakMap<Permissions, { readonly other: Permissions; readonly result: Permissions }>();
-  return (a, b) => {
-    const known = last.get(a);
-    if (known?.other === b) return known.result;
-    const result = combine(a, b);
-    last.set(a, { other: b, result });
+export function rememberLast<Other>(
+  compute: (permissions: Permissions, other: Other) => Permissions,
+): (permissions: Permissions, other: Other) => Permissions {
+  const last = new WeakMap<Permissions, { readonly other: Other; readonly result: Permissions }>();
+  return (permissions, other) => {
+    const known = last.get(permissions);
+    if (known?.other === other) return known.result;
+    const result = compute(permissions, other);
+    last.set(permissions, { other, result });
     return result;
   };
 }
@@ -350,12 +332,9 @@ function intersectLimits(a: Permissions, b: Permissions): Permissions {
   const tables = new Set([a, b].flatMap((each) => [...each.masks.keys(), ...each.limits.keys()]));
   for (const table of tables) {
     masks.set(table, a.maskOf(table) & b.maskOf(table));
-    const cells = ACTIONS.map((action) => meet(a.cell(table, action), b.cell(table, action)));
-    isCut ||= cells.some((computed) => computed.isCut);
-    limits.set(
-      table,
-      cells.map(({ cell }) => cell),
-    );
+    const computed = ACTIONS.map((action) => meet(a.cell(table, action), b.cell(table, action)));
+    isCut ||= computed.some((each) => each.isCut);
+    limits.set(table, computed.map(cellOf));
   }
   return assemble({ all: a.all & b.all, masks, limits, isCut });
 }
@@ -377,6 +356,14 @@ function unionAnew(a: Permissions, b: Permissions): Permissions {
   return createPermissions([...rightsOf(a), ...rightsOf(b)], a.isCut || b.isCut);
 }
 
+/** The same rights, each replaced by others. */
+export function mapRights(
+  permissions: Permissions,
+  replace: (right: Right) => readonly Right[],
+): Permissions {
+  return createPermissions([...rightsOf(permissions)].flatMap(replace), permissions.isCut);
+}
+
 /** Gives undefined for an alternative that is dropped. */
 export type ChangeLimit = (alternative: Alternative) => Alternative | undefined;
 
@@ -385,18 +372,14 @@ export function mapLimits(
   { all, masks, limits, isCut }: Permissions,
   changeFor: (table: string) => ChangeLimit,
 ): Permissions {
-  const known = new Map<ChangeLimit, Map<Cell, Cell>>();
+  const map = rememberPairs((change: ChangeLimit, cell: Cell) => mapCell(cell, change));
   const changed = new Map<string, TableLimits>();
   for (const [table, cells] of limits) {
     const change = changeFor(table);
-    const cellsBefore = known.get(change) ?? new Map<Cell, Cell>();
-    known.set(change, cellsBefore);
-    const map = (cell: Cell): Cell => {
-      const result = cellsBefore.get(cell) ?? mapCell(cell, change);
-      cellsBefore.set(cell, result);
-      return result;
-    };
-    changed.set(table, cells.map(map));
+    changed.set(
+      table,
+      cells.map((cell) => map(change, cell)),
+    );
   }
   return assemble({ all, masks, limits: changed, isCut });
 }
@@ -415,19 +398,6 @@ export interface Difference {
   readonly cells: readonly NamedCell[];
 }
 
-/** What of the limited rights to a table `isMissing` says of, by name. */
-function limitedCells(
-  { limits }: Permissions,
-  isMissing: (table: string, action: Action, cell: Cell) => boolean,
-): NamedCell[] {
-  return [...limits].flatMap(([table, cells]) =>
-    cells.flatMap((cell, index) => {
-      const action = ACTIONS[index] as Action;
-      return isMissing(table, action, cell) ? [{ table, action, isLimited: true as const }] : [];
-    }),
-  );
-}
-
 function cellsBeyond(
   a: Permissions,
   b: Permissions,
@@ -442,7 +412,12 @@ function cellsBeyond(
     }
   }
   const isWithin = rememberPairs(containsCell);
-  cells.push(...limitedCells(a, (table, action, cell) => !isWithin(b.cell(table, action), cell)));
+  for (const [table, limited] of a.limits) {
+    for (const [index, action] of ACTIONS.entries()) {
+      const isHeld = isWithin(b.cell(table, action), limited[index] as Cell);
+      if (!isHeld) cells.push({ table, action, isLimited: true });
+    }
+  }
   return { isAdmin: false, cells };
 }
 

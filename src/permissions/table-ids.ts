@@ -63,9 +63,6 @@ export function findTableIdProblem(id: unknown): string | undefined {
   return undefined;
 }
 
-/** What is wrong with the name of a column, as the end of a sentence that starts with "A column". */
-export const findColumnProblem = findTableIdProblem;
-
 /** What is wrong with the id of a table or a group in a catalogue, as the end of a sentence that starts with "A table id". */
 export function findCatalogueIdProblem(id: unknown): string | undefined {
   const problem = findTableIdProblem(id);
@@ -81,8 +78,17 @@ export function findCatalogueIdProblem(id: unknown): string | undefined {
  * Ids are compared exactly as they are.
  */
 export function requireTableId(id: unknown): string {
-  const problem = findTableIdProblem(id);
-  if (problem === undefined) return id as string;
-  const named = typeof id === 'string' ? ` (${quoteName(id)})` : '';
-  throw new PermissionsError('malformed', `A table id ${problem}${named}.`);
+  return requireName(id, 'A table id');
+}
+
+/** The name of a column itself, which obeys the same rules. @throws PermissionsError malformed */
+export function requireColumn(name: unknown): string {
+  return requireName(name, 'A column name');
+}
+
+function requireName(name: unknown, what: string): string {
+  const problem = findTableIdProblem(name);
+  if (problem === undefined) return name as string;
+  const named = typeof name === 'string' ? ` (${quoteName(name)})` : '';
+  throw new PermissionsError('malformed', `${what} ${problem}${named}.`);
 }

@@ -4,7 +4,7 @@
  */
 import { PermissionsError, quoteName } from './errors.ts';
 import { Alternative, VARIABLE_MARK } from './limits.ts';
-import { createPermissions, mapLimits, type Permissions, type Right, rightsOf } from './permissions.ts';
+import { mapLimits, mapRights, type Permissions } from './permissions.ts';
 
 const VARIABLE_SOURCES = ['user', 'account', 'application'] as const;
 
@@ -107,11 +107,10 @@ function resolveAnew(
 /** At least what the permissions allow, whatever values their variables have. */
 export function withAnyValue(permissions: Permissions): Permissions {
   if (!permissions.hasVariables) return permissions;
-  const rights = [...rightsOf(permissions)].map(([table, mask, limit]): Right => {
+  return mapRights(permissions, ([table, mask, limit]) => {
     const known = limit && [...limit.rows].filter(([, values]) => ![...values].some(toVariable));
-    return [table, mask, limit && known && new Alternative(limit.columns, known)];
+    return [[table, mask, limit && known && new Alternative(limit.columns, known)]];
   });
-  return createPermissions(rights, permissions.isCut);
 }
 
 /** The variables that the permissions hold. */

@@ -2,7 +2,7 @@
 import { ADMIN_TABLES } from '../nouns/admin-tables.ts';
 import { ACTIONS, toBit } from '../permissions/actions.ts';
 import { Alternative } from '../permissions/limits.ts';
-import { createPermissions, type Permissions, type Right, rightsOf } from '../permissions/permissions.ts';
+import { createPermissions, mapRights, type Permissions, type Right } from '../permissions/permissions.ts';
 
 /** The column of each of its tables with the name of the organization that a row is of. */
 const ORGANIZATION = 'organization';
@@ -19,14 +19,12 @@ export function rightsOverOrganizations(names: readonly string[]): Permissions {
 /** What rights over the administration of the server allow with what is of one organization, as rights over its own. */
 export function ofOrganization(rights: Permissions, name: string): Permissions {
   if (rights.isAdmin) return rights;
-  return createPermissions(
-    [...rightsOf(rights)].flatMap(([table, mask, limit]): Right[] => {
-      if (!limit) return [[table, mask]];
-      const named = limit.rows.get(ORGANIZATION);
-      if (named && !named.has(name)) return [];
-      const others = [...limit.rows].filter(([column]) => column !== ORGANIZATION);
-      return [[table, mask, new Alternative(limit.columns, others)]];
-    }),
-    rights.isCut,
-  );
+  return mapRights(rights, (right) => {
+    const [table, mask, limit] = right;
+    const named = limit?.rows.get(ORGANIZATION);
+    if (!limit || !named) return [right];
+    if (!named.has(name)) return [];
+    const others = [...limit.rows].filter(([column]) => column !== ORGANIZATION);
+    return [[table, mask, new Alternative(limit.columns, others)]];
+  });
 }

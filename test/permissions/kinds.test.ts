@@ -5,12 +5,14 @@ import {
   TABLE_ACCESS,
   toAuthorizationDetails,
 } from '../../src/permissions/authorization-details.ts';
+import { parseDetails } from '../../src/permissions/details.ts';
 import {
   containsAccess,
   DEVICE_ACCESS,
   type DeviceAccess,
   DIMENSIONS,
   intersectAccess,
+  NO_DEVICE_ACCESS,
   parseDeviceAccess,
   toDeviceAccessDetails,
 } from '../../src/permissions/device-access.ts';
@@ -56,7 +58,9 @@ const tableAccess: Kind<Permissions> = {
 
 const deviceAccess: Kind<DeviceAccess> = {
   type: DEVICE_ACCESS,
-  parse: parseDeviceAccess,
+  parse: (details, resource) => ({
+    permissions: parseDetails(details, resource).devices ?? NO_DEVICE_ACCESS,
+  }),
   toDetails: toDeviceAccessDetails,
   contains: containsAccess,
   intersect: intersectAccess,
@@ -105,7 +109,7 @@ test('PM-01 PM-03 ambiguous devices are refused', async (t) => {
     DIMENSIONS.map((name) => parseDeviceAccess([good], 'urn:x').permissions[name]),
     [new Set(['GetDevice']), new Set(['4']), '*', new Set()],
   );
-  const bad: [string, unknown][] = [
+  const bad: [string, unknown[]][] = [
     ['two of them, which are no product', [good, good]],
     ['an empty list', [{ ...good, networks: [] }]],
     ['all beside one', [{ ...good, networks: ['*', '4'] }]],
