@@ -28,19 +28,80 @@ export interface HashShare {
   readonly address?: string | undefined;
 }
 
-export interface HashQueue {
-  /**
-   * Runs `work` when it is its turn.
-   * @throws Unavailable when the room is full, with the seconds after which it should have emptied
-   */
-  run<T>(share: HashShare, work: () => Promise<T>): Promise<T>;
-  /** Hashes being made. */
-  running(): number;
-  /** Hashes that wait. */
-  waiting(): number;
+export type HashQueue = ReturnType<typeof createHashQueue>;
+
+interface Waiter {
+  /** @param expectedMs the charged cost */
+  enter(expectedMs: number): void;
+  refuse(error: Unavailable): void;
 }
 
-export interface HashQueueDeps {
+/** The time that all, an organization, a network or an address have used, and their waiting hashes. */
+class Line {
+  /** Milliseconds charged so far. */
+  spentMs = 0;
+  waiting = 0;
+  running = 0;
+  /** The expected cost of one hash: datasources of some organizations have more expensive ones. */
+  averageMs: number;
+  /** The lines that it consists of, which share its time. */
+  readonly parts = new Map<string, Line>();
+  /** The time that the part served last had used before: parts that were empty start with it. */
+  levelMs = 0;
+  /** Only in a line without parts. */
+  readonly waiters: Waiter[] = [];
+
+  constructor(averageMs: number) {
+    this.averageMs = averageMs;
+  }
+
+  /** The part of `key`, for one hash more. */
+  join(key: string): Line {
+    const part = this.parts.get(key) ?? new Line(this.averageMs);
+    this.parts.set(key, part);
+    if (part.waiting + part.running === 0) part.spentMs = Math.max(part.spentMs, this.levelMs);
+    return part;
+  }
+
+  /** The part to serve next, of those that wait. */
+  next(): Line | undefined {
+    let next: Line | undefined;
+    for (const [key, part] of this.parts) {
+      if (part.waiting > 0) {
+        if (!next || part.spentMs < next.spentMs) next = part;
+      } else if (part.running === 0 && part.spentMs <= this.levelMs) this.parts.delete(key);
+    }
+    return next;
+  }
+
+  longest(): Line | undefined {
+    let longest: Line | undefined;
+    for (const part of this.parts.values()) if (!longest || part.waiting > longest.waiting) longest = part;
+    return longest;
+  }
+}
+
+/** From the line of all over that of an organization down to one without parts. */
+type Path = readonly Line[];
+
+/** @param above the beginning of the path */
+function descend(above: Path, choose: (line: Line) => Line | undefined): Path {
+  const path = [...above];
+  for (let part = choose(path.at(-1) as Line); part; part = choose(part)) path.push(part);
+  return path;
+}
+
+function defaultConcurrency(): number {
+  const threads = Number(process.env.UV_THREADPOOL_SIZE) || DEFAULT_THREADS;
+  return Math.max(1, Math.min(availableParallelism(), threads - RESERVED_THREADS));
+}
+
+export function createHashQueue({
+  limit,
+  now,
+  networksOf = (address) => [address],
+  concurrency = defaultConcurrency(),
+}: {
   /** How many may wait, of all organizations together. */
   readonly limit: number;
   /** Milliseconds of a monotonic clock, which measures what a hash takes. */
@@ -49,120 +110,21 @@ export interface HashQueueDeps {
   readonly networksOf?: (address: string) => readonly string[];
   /** How many run at once; by default one for each core, but two threads of libuv's pool stay free. */
   readonly concurrency?: number;
-}
-
-interface Waiter {
-  /** @param expectedMs the charged cost */
-  enter(expectedMs: number): void;
-  refuse(error: Unavailable): void;
-}
-
-/** The time that an organization, a network or an address has used, and its waiting hashes. */
-interface Line {
-  /** Milliseconds charged so far. */
-  spentMs: number;
-  waiting: number;
-  running: number;
-  /** The expected cost of one hash: datasources of some organizations have more expensive ones. */
-  averageMs: number;
-  /** The lines that it consists of. */
-  readonly parts: Lines;
-  /** Only in a line without parts. */
-  readonly waiters: Waiter[];
-}
-
-/** The line of an organization, and those inside it down to the address. */
-type Path = readonly [Line, ...Line[]];
-
-function defaultConcurrency(): number {
-  const threads = Number(process.env.UV_THREADPOOL_SIZE) || DEFAULT_THREADS;
-  return Math.max(1, Math.min(availableParallelism(), threads - RESERVED_THREADS));
-}
-
-/** Lines that share the time. */
-class Lines {
-  readonly #lines = new Map<string, Line>();
-  /** The time that the line served last had used before: lines that were empty start with it. */
-  #levelMs = 0;
-
-  get(key: string): Line | undefined {
-    return this.#lines.get(key);
-  }
-
-  /** The line of `key`, for one hash more. */
-  join(key: string, averageMs: number): Line {
-    let line = this.#lines.get(key);
-    if (!line) {
-      line = { spentMs: 0, waiting: 0, running: 0, averageMs, parts: new Lines(), waiters: [] };
-      this.#lines.set(key, line);
-    }
-    if (line.waiting + line.running === 0) line.spentMs = Math.max(line.spentMs, this.#levelMs);
-    return line;
-  }
-
-  /** The line to serve next, of those that wait. */
-  next(): Line | undefined {
-    let next: Line | undefined;
-    for (const [key, line] of this.#lines) {
-      if (line.waiting > 0) {
-        if (!next || line.spentMs < next.spentMs) next = line;
-      } else if (line.running === 0 && line.spentMs <= this.#levelMs) this.#lines.delete(key);
-    }
-    return next;
-  }
-
-  longest(): Line | undefined {
-    let longest: Line | undefined;
-    for (const line of this.#lines.values()) if (!longest || line.waiting > longest.waiting) longest = line;
-    return longest;
-  }
-
-  /** @param ms the expected cost of the hash that starts */
-  start(line: Line, ms: number): void {
-    this.#levelMs = Math.max(this.#levelMs, line.spentMs);
-    line.running += 1;
-    line.spentMs += ms;
-  }
-
-  clear(): void {
-    this.#lines.clear();
-    this.#levelMs = 0;
-  }
-}
-
-/** The path from a line down to one without parts. */
-function pathFrom(line: Line, choose: (parts: Lines) => Line | undefined): Path {
-  const path: [Line, ...Line[]] = [line];
-  for (let part = choose(line.parts); part; part = choose(part.parts)) path.push(part);
-  return path;
-}
-
-export function createHashQueue({
-  limit,
-  now,
-  networksOf = (address) => [address],
-  concurrency = defaultConcurrency(),
-}: HashQueueDeps): HashQueue {
-  let running = 0;
-  let waiting = 0;
-  let averageMs = ASSUMED_HASH_MS;
-  const organizations = new Lines();
-  const partsOf = ({ address }: HashShare): readonly string[] =>
-    address === undefined ? [''] : networksOf(address);
+}) {
+  const all = new Line(ASSUMED_HASH_MS);
+  const keysOf = ({ organization, address }: HashShare): readonly string[] => [
+    organization,
+    ...(address === undefined ? [''] : networksOf(address)),
+  ];
 
   function join(share: HashShare): Path {
-    const organization = organizations.join(share.organization, averageMs);
-    const path: [Line, ...Line[]] = [organization];
-    let line = organization;
-    for (const key of partsOf(share)) {
-      line = line.parts.join(key, averageMs);
-      path.push(line);
-    }
+    const path = [all];
+    for (const key of keysOf(share)) path.push((path.at(-1) as Line).join(key));
     return path;
   }
 
   function full(): Unavailable {
-    const ms = ((waiting + running) * averageMs) / concurrency;
+    const ms = ((all.waiting + all.running) * all.averageMs) / concurrency;
     return new Unavailable(ms / 1000, {
       description: 'Too many logins at once. Try again later.',
       reason: 'hash queue is full',
@@ -170,22 +132,20 @@ export function createHashQueue({
   }
 
   function count(change: number, path: Path): void {
-    waiting += change;
     for (const line of path) line.waiting += change;
   }
 
   /** The longest line, if it stays longer than the newcomer's without its last place. */
   function findLonger(share: HashShare): Path | undefined {
-    const above: Line[] = [];
-    let lines = organizations;
-    for (const key of [share.organization, ...partsOf(share)]) {
-      const [own, longest] = [lines.get(key), lines.longest()];
+    const path = [all];
+    for (const key of keysOf(share)) {
+      const line = path.at(-1) as Line;
+      const [own, longest] = [line.parts.get(key), line.longest()];
       if (longest && longest.waiting > (own?.waiting ?? 0) + 1) {
-        return [...above, ...pathFrom(longest, (parts) => parts.longest())] as unknown as Path;
+        return descend([...path, longest], (part) => part.longest());
       }
       if (!own) return undefined;
-      above.push(own);
-      lines = own.parts;
+      path.push(own);
     }
     return undefined;
   }
@@ -200,46 +160,50 @@ export function createHashQueue({
 
   /** @returns the cost charged until it has been measured */
   function start(path: Path): number {
-    const expectedMs = path[0].averageMs;
-    running += 1;
-    let lines = organizations;
-    for (const line of path) {
-      lines.start(line, expectedMs);
-      lines = line.parts;
+    const [, organization] = path as [Line, Line];
+    const expectedMs = organization.averageMs;
+    for (const [index, line] of path.entries()) {
+      const above = path[index - 1];
+      if (above) above.levelMs = Math.max(above.levelMs, line.spentMs);
+      line.running += 1;
+      line.spentMs += expectedMs;
     }
     return expectedMs;
   }
 
   function letNextEnter(): void {
-    const organization = organizations.next();
-    if (!organization) return;
-    const path = pathFrom(organization, (parts) => parts.next());
+    const path = descend([all], (line) => line.next());
+    if (path.length === 1) return;
     count(-1, path);
     path.at(-1)?.waiters.shift()?.enter(start(path));
   }
 
   /** Replaces the expected cost by the measured one. */
   function finish(path: Path, expectedMs: number, ms: number): void {
-    averageMs += SMOOTHING * (ms - averageMs);
-    path[0].averageMs += SMOOTHING * (ms - path[0].averageMs);
     for (const line of path) {
+      line.averageMs += SMOOTHING * (ms - line.averageMs);
       line.spentMs += ms - expectedMs;
       line.running -= 1;
     }
-    running -= 1;
     letNextEnter();
-    if (running === 0) organizations.clear();
+    if (all.running > 0) return;
+    all.parts.clear();
+    all.levelMs = 0;
   }
 
   return {
-    async run(share, work) {
-      if (running >= concurrency && waiting >= limit && !makeRoomFor(share)) throw full();
+    /**
+     * Runs `work` when it is its turn.
+     * @throws Unavailable when the room is full, with the seconds after which it should have emptied
+     */
+    async run<T>(share: HashShare, work: () => Promise<T>): Promise<T> {
+      if (all.running >= concurrency && all.waiting >= limit && !makeRoomFor(share)) throw full();
       const path = join(share);
       const wait = (): Promise<number> => {
         count(1, path);
         return new Promise((enter, refuse) => path.at(-1)?.waiters.push({ enter, refuse }));
       };
-      const expectedMs = running < concurrency ? start(path) : await wait();
+      const expectedMs = all.running < concurrency ? start(path) : await wait();
       const started = now();
       try {
         return await work();
@@ -247,7 +211,9 @@ export function createHashQueue({
         finish(path, expectedMs, now() - started);
       }
     },
-    running: () => running,
-    waiting: () => waiting,
+    /** Hashes being made. */
+    running: () => all.running,
+    /** Hashes that wait. */
+    waiting: () => all.waiting,
   };
 }
