@@ -13,59 +13,18 @@ import { retryOnConflict } from '../changes/retry-on-conflict.ts';
 import { DomainError, MalformedRequest, ProofRejected, Unavailable } from '../errors/domain.ts';
 import type { Application, User } from '../nouns/index.ts';
 import { findableEmail } from '../nouns/usernames.ts';
+import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
 import type { AuditEntry, AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { Refusals } from '../storage/refusals.ts';
 import type { MailedPurpose, OneTimeTokens, Redeemed } from './one-time-tokens.ts';
-import { type PasswordChange, requireAcceptable } from './password-change.ts';
+import type { PasswordChange } from './password-change.ts';
+import { checkNewPassword } from './passwords.ts';
 
 /** @param user undefined until the token has shown who it is */
 export type AuthorOf = (user?: User) => Author;
 
-export interface AccountMails {
-  /** Whether mails can be sent at all. */
-  readonly available: boolean;
-  /** @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone */
-  sendActivation(user: User, link: string | undefined): Promise<void>;
-  /**
-   * Tells the owner of an address that was to be registered that there is an account already. The mail has no token. It
-   * takes as long as `sendActivation` and fails as it does.
-   * @param holder the user with this address, if it is known
-   */
-  sendAlreadyRegistered(
-    application: Application,
-    email: string,
-    holder: User | undefined,
-    author: Author,
-  ): Promise<void>;
-  /**
-   * Lets a registered person log in.
-   * @throws ProofRejected for a token that is not good; AccountGone; TooManyAttempts
-   */
-  activate(token: string, application: Application, authorOf: AuthorOf): Promise<void>;
-  /**
-   * Mails the user with that email address; the caller does not learn whether there is one. A user who has not activated
-   * the account gets the same mail: setting a password with it activates the account too, and replaces a password that
-   * a stranger may have registered it with. The caller does not wait, because the time would tell what was done. For
-   * the same reason the work begins some time later, so that it does not slow down the next request.
-   * @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone
-   * @throws Unavailable when no mails can be sent at all
-   */
-  sendPasswordReset(application: Application, email: string, link: string | undefined, author: Author): void;
-  /** To be called before the store is closed: what was answered already is done. */
-  settle(): Promise<void>;
-  /**
-   * Also activates an account that is not active yet. A mail tells the user that it was done.
-   * @throws ProofRejected for a token that is not good; TooManyAttempts; MalformedRequest when the password will not do,
-   *   and then the token is good as before, unless the password is the person's own name
-   */
-  resetPassword(
-    token: string,
-    newPassword: string,
-    application: Application,
-    authorOf: AuthorOf,
-  ): Promise<void>;
-}
+export type AccountMails = ReturnType<typeof createAccountMails>;
 
 /** The token was good, and whom it was for is not there any more. */
 export class AccountGone extends ProofRejected {}
@@ -103,15 +62,10 @@ export interface AccountMailsDeps {
   readonly onFailure: (error: unknown) => void;
 }
 
-interface Kind {
-  /** Seconds. */
-  readonly lifetime: number;
-  readonly asWords: string;
-}
-
-const kinds: { readonly [P in MailedPurpose]: Kind } = {
-  activation: { lifetime: 3600, asWords: 'one hour' },
-  'password-reset': { lifetime: 900, asWords: '15 minutes' },
+/** Seconds, and the same in words. */
+const LIFETIMES: { readonly [P in MailedPurpose]: readonly [number, string] } = {
+  activation: [3600, 'one hour'],
+  'password-reset': [900, '15 minutes'],
 };
 /** Seconds. */
 const RETRY_AFTER = 3600;
@@ -125,17 +79,15 @@ export function requireMails({ available }: Pick<Mails, 'available'>): void {
 }
 
 /** Random, so that a caller cannot tell when the work begins. */
-function aWhile(): Promise<void> {
-  return sleep(randomInt(SHORTEST_DELAY, LONGEST_DELAY));
-}
+const aWhile = (): Promise<void> => sleep(randomInt(SHORTEST_DELAY, LONGEST_DELAY));
 
 function letterOf(intro: string, purpose: MailedPurpose, token: string, link: string | undefined): string {
   const leads = link === undefined ? [] : [link.replace('{token}', encodeURIComponent(token)), ''];
-  const lifetime = `It is good once, for ${kinds[purpose].asWords}.`;
+  const lifetime = `It is good once, for ${LIFETIMES[purpose][1]}.`;
   return [intro, '', ...leads, `Token: ${token}`, '', lifetime, ''].join('\n');
 }
 
-export function createAccountMails(deps: AccountMailsDeps): AccountMails {
+export function createAccountMails(deps: AccountMailsDeps) {
   const { mail, tokens, store, changes, passwordChange, audit, limits, now, delay = aWhile } = deps;
 
   const underWay = new Set<Promise<void>>();
@@ -163,7 +115,7 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
   }
 
   const createToken = (purpose: MailedPurpose, user: string, email: string | undefined): Promise<string> =>
-    tokens.create(purpose, user, kinds[purpose].lifetime, email);
+    tokens.create(purpose, user, LIFETIMES[purpose][0], email);
 
   /** The same work as for a real token, whose value is thrown away. */
   async function createDecoy(purpose: MailedPurpose, email: string | undefined): Promise<void> {
@@ -242,10 +194,12 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
   }
 
   return {
-    get available() {
+    /** Whether mails can be sent at all. */
+    get available(): boolean {
       return mail.available;
     },
-    async sendActivation(user, link) {
+    /** @param link where the mail leads to, with `{token}` in it; without it the mail has the token alone */
+    async sendActivation(user: User, link: string | undefined): Promise<void> {
       if (user.email === undefined)
         throw new MalformedRequest({ description: 'The user has no email address.' });
       const purpose = 'activation';
@@ -259,33 +213,44 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
       const text = letterOf(intro, purpose, token, link);
       await mail.send({ to: user.email, subject: 'Activate your account', text });
     },
-    async sendAlreadyRegistered(application, email, holder, author) {
+    /**
+     * Tells the owner of an address that was to be registered that there is an account already. The mail has no token. It
+     * takes as long as `sendActivation` and fails as it does.
+     * @param holder the user with this address, if it is known
+     */
+    async sendAlreadyRegistered(
+      application: Application,
+      email: string,
+      holder: User | undefined,
+      author: Author,
+    ): Promise<void> {
       const purpose = 'activation';
       const address = findableEmail(email);
       const recipient = `${application.realm}/${address ?? email}`;
       const isWithin = await limits.mail(purpose, recipient);
       await createDecoy(purpose, address);
       const reason = 'the email address is registered already';
-      await audit.append(
-        toEntry('registration.refused', application, author, { subject: holder?.id, reason }),
-      );
+      const facts = { subject: holder?.id, reason };
+      await audit.append(toEntry('registration.refused', application, author, facts));
       if (!isWithin) return;
       // What was typed may be another mailbox that is compared as the same.
-      const to = holder?.canonicalEmail === address ? holder?.email : undefined;
+      const to = (holder?.canonicalEmail === address ? holder?.email : undefined) ?? email;
       const text = [
         'A person tried to register an account with this email address, and there is one already.',
         'If it was you, log in, or ask for a new password if you do not know it. If it was not you, do nothing.',
         '',
       ].join('\n');
       // While no mail can be sent a new address is told so each time, and so is this one.
-      await mail
-        .send({ to: to ?? email, subject: 'You have an account already', text })
-        .catch(async (error) => {
-          await limits.mailAbandoned(purpose, recipient);
-          throw error;
-        });
+      await mail.send({ to, subject: 'You have an account already', text }).catch(async (error) => {
+        await limits.mailAbandoned(purpose, recipient);
+        throw error;
+      });
     },
-    async activate(token, application, authorOf) {
+    /**
+     * Lets a registered person log in.
+     * @throws ProofRejected for a token that is not good; AccountGone; TooManyAttempts
+     */
+    async activate(token: string, application: Application, authorOf: AuthorOf): Promise<void> {
       const asked = { purpose: 'activation', event: 'activation.refused', token } as const;
       await redeem(asked, application, authorOf, async (user) => {
         if (!user.pending) throw new ProofRejected({ reason: 'the account is active already' });
@@ -293,16 +258,40 @@ export function createAccountMails(deps: AccountMailsDeps): AccountMails {
         await changes.users.replace({ ...activated, emailVerified: true }, authorOf(user));
       });
     },
-    sendPasswordReset(application, email, link, author) {
+    /**
+     * Mails the user with that email address; the caller does not learn whether there is one. A user who has not activated
+     * the account gets the same mail: setting a password with it activates the account too, and replaces a password that
+     * a stranger may have registered it with. The caller does not wait, because the time would tell what was done. For
+     * the same reason the work begins some time later, so that it does not slow down the next request.
+     * @param link as for `sendActivation`
+     * @throws Unavailable when no mails can be sent at all
+     */
+    sendPasswordReset(
+      application: Application,
+      email: string,
+      link: string | undefined,
+      author: Author,
+    ): void {
       requireMails(mail);
       later(delay().then(() => sendReset(application, email, link, author)));
     },
-    async settle() {
+    /** To be called before the store is closed: what was answered already is done. */
+    async settle(): Promise<void> {
       await Promise.all(underWay);
     },
-    async resetPassword(token, newPassword, application, authorOf) {
+    /**
+     * Also activates an account that is not active yet. A mail tells the user that it was done.
+     * @throws ProofRejected for a token that is not good; TooManyAttempts; MalformedRequest when the password will not do,
+     *   and then the token is good as before, unless the password is the person's own name
+     */
+    async resetPassword(
+      token: string,
+      newPassword: string,
+      application: Application,
+      authorOf: AuthorOf,
+    ): Promise<void> {
       const { minPasswordLength: minLength, organization: queue } = application;
-      requireAcceptable(newPassword, minLength);
+      checkNewPassword(newPassword, { minLength: minLength ?? MIN_PASSWORD_LENGTH.user });
       const asked = { purpose: 'password-reset', event: 'password_reset.refused', token } as const;
       await redeem(asked, application, authorOf, async (user, { createdAt }) => {
         if (!user.enabled || (user.passwordChangedAt ?? 0) > createdAt) {

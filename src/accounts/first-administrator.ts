@@ -26,26 +26,7 @@ export class DeadLink extends DomainError {
   override readonly status = 410;
 }
 
-export interface FirstAdministrator {
-  /** @returns a link for the operator at the terminal; undefined where there is an administrator */
-  offer(): Promise<string | undefined>;
-  /** @throws DeadLink */
-  requireOpen(token: string): Promise<void>;
-  /**
-   * Uses the link up, once all that was typed will do.
-   * @throws DeadLink; and as `Administrators.prepare`, and then the link is good as before
-   */
-  create(token: string, wanted: NewAdministrator, author: Author): Promise<User>;
-}
-
-export interface FirstAdministratorDeps {
-  readonly issuer: string;
-  readonly administrators: Administrators;
-  readonly tokens: OneTimeTokens;
-  readonly artifacts: Pick<ArtifactStore, 'insert' | 'remove'>;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
+export type FirstAdministrator = ReturnType<typeof createFirstAdministrator>;
 
 function refuse(reason: string): never {
   const description =
@@ -54,9 +35,21 @@ function refuse(reason: string): never {
   throw new DeadLink({ description, reason });
 }
 
-export function createFirstAdministrator(deps: FirstAdministratorDeps): FirstAdministrator {
-  const { issuer, administrators, tokens, artifacts, now } = deps;
-
+export function createFirstAdministrator({
+  issuer,
+  administrators,
+  tokens,
+  artifacts,
+  now,
+}: {
+  readonly issuer: string;
+  readonly administrators: Administrators;
+  readonly tokens: OneTimeTokens;
+  readonly artifacts: Pick<ArtifactStore, 'insert' | 'remove'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}) {
+  /** @throws DeadLink */
   async function requireOpen(token: string): Promise<void> {
     if (!(await tokens.find(PURPOSE, token))) refuse('the link is not good');
     if (await administrators.exist()) refuse('there is an administrator');
@@ -75,13 +68,18 @@ export function createFirstAdministrator(deps: FirstAdministratorDeps): FirstAdm
   }
 
   return {
-    async offer() {
+    /** @returns a link for the operator at the terminal; undefined where there is an administrator */
+    async offer(): Promise<string | undefined> {
       if (await administrators.exist()) return undefined;
       const token = await tokens.create(PURPOSE, 'management', LINK_MINUTES * 60);
       return `${issuer}${FIRST_ADMINISTRATOR_PATH}?token=${token}`;
     },
     requireOpen,
-    async create(token, wanted, author) {
+    /**
+     * Uses the link up, once all that was typed will do.
+     * @throws DeadLink; and as `Administrators.prepare`, and then the link is good as before
+     */
+    async create(token: string, wanted: NewAdministrator, author: Author): Promise<User> {
       await requireOpen(token);
       const prepared = await administrators.prepare(wanted, author);
       return claimed(async () => {

@@ -19,18 +19,7 @@ export interface Redeemed {
   readonly email?: string;
 }
 
-export interface OneTimeTokens {
-  /**
-   * @param user id, or a realm where there is no user yet
-   * @param seconds that it is good for
-   * @param email that it will be mailed to, in the form that is compared
-   */
-  create(purpose: OneTimePurpose, user: string, seconds: number, email?: string): Promise<string>;
-  /** Looks at one without using it up, for a page that asks for more before it redeems. 256 bits cannot be guessed. */
-  find(purpose: OneTimePurpose, token: string): Promise<Redeemed | undefined>;
-  /** Uses it up. Exactly one of any number of parallel callers, in any number of processes, is told the user. */
-  redeem(purpose: OneTimePurpose, token: string): Promise<Redeemed | undefined>;
-}
+export type OneTimeTokens = ReturnType<typeof createOneTimeTokens>;
 
 /** Tells people, secret scanners and the log what they found. */
 const PREFIX = 'gmt_';
@@ -52,7 +41,7 @@ export function createOneTimeTokens({
   artifacts: Pick<ArtifactStore, 'insert' | 'find' | 'consume'>;
   /** Milliseconds. */
   now: () => number;
-}): OneTimeTokens {
+}) {
   async function look(purpose: OneTimePurpose, token: string) {
     if (!PATTERN.test(token)) return undefined;
     const [model, key, at] = [modelOf(purpose), keyOf(purpose, token), now()];
@@ -61,7 +50,12 @@ export function createOneTimeTokens({
   }
 
   return {
-    async create(purpose, user, seconds, email) {
+    /**
+     * @param user id, or a realm where there is no user yet
+     * @param seconds that it is good for
+     * @param email that it will be mailed to, in the form that is compared
+     */
+    async create(purpose: OneTimePurpose, user: string, seconds: number, email?: string): Promise<string> {
       const token = PREFIX + randomBytes(RANDOM_BYTES).toString('base64url');
       const createdAt = now();
       const payload = defined({ user, createdAt, email });
@@ -70,11 +64,13 @@ export function createOneTimeTokens({
       if (!isNew) throw new Error('a random value came up twice');
       return token;
     },
-    async find(purpose, token) {
+    /** Looks at one without using it up, for a page that asks for more before it redeems. 256 bits cannot be guessed. */
+    async find(purpose: OneTimePurpose, token: string): Promise<Redeemed | undefined> {
       const found = (await look(purpose, token))?.found;
       return found && found.consumedAt === undefined ? (found.payload as unknown as Redeemed) : undefined;
     },
-    async redeem(purpose, token) {
+    /** Uses it up. Exactly one of any number of parallel callers, in any number of processes, is told the user. */
+    async redeem(purpose: OneTimePurpose, token: string): Promise<Redeemed | undefined> {
       const looked = await look(purpose, token);
       if (!looked || !(await artifacts.consume(looked.model, looked.key, looked.at))) return undefined;
       return looked.found.payload as unknown as Redeemed;

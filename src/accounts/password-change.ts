@@ -6,13 +6,6 @@ import type { User } from '../nouns/index.ts';
 import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
 import { checkNewPassword, type Passwords } from './passwords.ts';
 
-export interface PasswordChangeDeps {
-  readonly changes: Pick<Changes, 'users'>;
-  readonly passwords: Passwords;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
-
 export interface PasswordChangeRequest {
   readonly user: User;
   readonly newPassword: string;
@@ -33,25 +26,20 @@ export interface PasswordChangeRequest {
  */
 export type PasswordChange = (request: PasswordChangeRequest) => Promise<void>;
 
-/**
- * What can be said of a new password before it is known whose it will be. To be asked before something is used up.
- * @param minLength of the realm, where it says so
- * @throws UnfitPassword
- */
-export function requireAcceptable(newPassword: string, minLength: number | undefined): void {
-  checkNewPassword(newPassword, { minLength: minLength ?? MIN_PASSWORD_LENGTH.user });
-}
-
-export function createPasswordChange({ changes, passwords, now }: PasswordChangeDeps): PasswordChange {
-  return async ({ user, newPassword, minLength, queue, activates = false, author }) => {
-    const isAdministrator = user.realm === 'management';
-    checkNewPassword(newPassword, {
-      minLength: isAdministrator
-        ? MIN_PASSWORD_LENGTH.administrator
-        : (minLength ?? MIN_PASSWORD_LENGTH.user),
-      username: user.username,
-      email: user.email,
-    });
+export function createPasswordChange({
+  changes,
+  passwords,
+  now,
+}: {
+  readonly changes: Pick<Changes, 'users'>;
+  readonly passwords: Pick<Passwords, 'hash'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}): PasswordChange {
+  return async ({ user, newPassword, minLength = MIN_PASSWORD_LENGTH.user, queue, activates, author }) => {
+    const { realm, username, email } = user;
+    const least = realm === 'management' ? MIN_PASSWORD_LENGTH.administrator : minLength;
+    checkNewPassword(newPassword, { minLength: least, username, email });
     const passwordHash = await passwords.hash(newPassword, { organization: queue, address: author.address });
     // The hash changed, so `changes` ends what is older: before it is written and once more after.
     const changed = { ...user, passwordHash, passwordChangedAt: now() };

@@ -25,23 +25,7 @@ export interface PasswordLink {
   readonly expiresAt: number;
 }
 
-export interface PasswordLinks {
-  /** For whom the administrator knows how to reach. Nothing else tells the link. */
-  create(user: User, author: Author): Promise<PasswordLink>;
-  /**
-   * @returns until when the mailed link is good, in milliseconds since the epoch
-   * @throws MalformedRequest for a user without an address; TooManyAttempts when the person got several a moment ago;
-   *   Unavailable
-   */
-  mail(user: User, author: Author): Promise<number>;
-  /** Whose link it is, without using it up. @throws ProofRejected, TooManyAttempts as `redeem` */
-  find(token: string, authorOf: AuthorOf): Promise<User>;
-  /**
-   * Sets the password and ends all logins. Activates an account that waits for that.
-   * @throws ProofRejected for a link that is not good; UnfitPassword, and then the link is good as before; TooManyAttempts
-   */
-  redeem(token: string, newPassword: string, authorOf: AuthorOf): Promise<User>;
-}
+export type PasswordLinks = ReturnType<typeof createPasswordLinks>;
 
 export interface PasswordLinksDeps
   extends Pick<AccountMailsDeps, 'mail' | 'refusals' | 'now' | 'passwordChange'> {
@@ -55,7 +39,7 @@ export interface PasswordLinksDeps
   };
 }
 
-export function createPasswordLinks(deps: PasswordLinksDeps): PasswordLinks {
+export function createPasswordLinks(deps: PasswordLinksDeps) {
   const { issuer, mail, tokens, store, limits, passwordChange, audit, refusals, now } = deps;
 
   async function createLink(user: User, email?: string): Promise<PasswordLink> {
@@ -122,13 +106,19 @@ export function createPasswordLinks(deps: PasswordLinksDeps): PasswordLinks {
   }
 
   return {
-    async create(user, author) {
+    /** For whom the administrator knows how to reach. Nothing else tells the link. */
+    async create(user: User, author: Author): Promise<PasswordLink> {
       const link = await createLink(user);
       await record(user, author, 'link');
       return link;
     },
 
-    async mail(user, author) {
+    /**
+     * @returns until when the mailed link is good, in milliseconds since the epoch
+     * @throws MalformedRequest for a user without an address; TooManyAttempts when the person got several a moment ago;
+     *   Unavailable
+     */
+    async mail(user: User, author: Author): Promise<number> {
       requireMails(mail);
       const { email, canonicalEmail, realm, username } = user;
       if (email === undefined) {
@@ -153,11 +143,18 @@ export function createPasswordLinks(deps: PasswordLinksDeps): PasswordLinks {
       return expiresAt;
     },
 
-    find: (token, authorOf) => withLink(token, authorOf, async (user) => user),
+    /** Whose link it is, without using it up. @throws ProofRejected, TooManyAttempts as `redeem` */
+    find(token: string, authorOf: AuthorOf): Promise<User> {
+      return withLink(token, authorOf, async (user) => user);
+    },
 
-    redeem: (token, newPassword, authorOf) =>
-      withLink(token, authorOf, async (user, found) => {
-        const { username, email, organization = 'management' } = user;
+    /**
+     * Sets the password and ends all logins. Activates an account that waits for that.
+     * @throws ProofRejected for a link that is not good; UnfitPassword, and then the link is good as before; TooManyAttempts
+     */
+    redeem(token: string, newPassword: string, authorOf: AuthorOf): Promise<User> {
+      return withLink(token, authorOf, async (user, found) => {
+        const { username, email, organization: queue = 'management' } = user;
         const minLength = await minLengthOf(user);
         checkNewPassword(newPassword, { minLength, username, email });
         if (!(await tokens.redeem(PURPOSE, token)))
@@ -167,16 +164,10 @@ export function createPasswordLinks(deps: PasswordLinksDeps): PasswordLinks {
         await retryOnConflict(async () => {
           const current = await requireUser(found);
           const author = authorOf(current);
-          await passwordChange({
-            user: current,
-            newPassword,
-            minLength,
-            queue: organization,
-            activates,
-            author,
-          });
+          await passwordChange({ user: current, newPassword, minLength, queue, activates, author });
         });
         return user;
-      }),
+      });
+    },
   };
 }

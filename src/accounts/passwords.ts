@@ -37,28 +37,7 @@ export interface Verification {
   readonly rehash: boolean;
 }
 
-export interface Passwords {
-  /**
-   * @returns the form to store
-   * @throws MalformedRequest beyond 1 KB or when not well-formed; Unavailable when the queue is full
-   */
-  hash(password: string, share: HashShare): Promise<string>;
-  /**
-   * Takes as long for an unknown user (`stored` undefined), an unusable hash, a password that is too long and a
-   * cheaper hash as for a wrong password. Only hashes dearer than the configured cost take longer: configure at
-   * least the cost of what is imported.
-   *
-   * @throws Unavailable when the queue is full
-   */
-  verify(password: string, stored: string | undefined, share: HashShare): Promise<Verification>;
-}
-
-export interface PasswordsDeps {
-  readonly queue: HashQueue;
-  /** bcrypt's logarithmic cost, 4 to 15. */
-  readonly cost: number;
-  readonly secrets: PasswordKeys;
-}
+export type Passwords = ReturnType<typeof createPasswords>;
 
 /** What bcrypt has to compare. */
 interface Comparison {
@@ -98,7 +77,16 @@ export function toImportedHash(bcryptString: string): string {
   return `bcrypt$${bcryptString}`;
 }
 
-export function createPasswords({ queue, cost, secrets }: PasswordsDeps): Passwords {
+export function createPasswords({
+  queue,
+  cost,
+  secrets,
+}: {
+  readonly queue: Pick<HashQueue, 'run'>;
+  /** bcrypt's logarithmic cost, 4 to 15. */
+  readonly cost: number;
+  readonly secrets: PasswordKeys;
+}) {
   if (!Number.isInteger(cost) || cost < MIN_COST || cost > MAX_COST) {
     throw new RangeError(`bcrypt cost must be ${MIN_COST} to ${MAX_COST}`);
   }
@@ -123,7 +111,11 @@ export function createPasswords({ queue, cost, secrets }: PasswordsDeps): Passwo
   }
 
   return {
-    async hash(password, share) {
+    /**
+     * @returns the form to store
+     * @throws MalformedRequest beyond 1 KB or when not well-formed; Unavailable when the queue is full
+     */
+    async hash(password: string, share: HashShare): Promise<string> {
       if (isTooLong(password) || !password.isWellFormed()) {
         throw new UnfitPassword('is too long or not valid Unicode');
       }
@@ -132,7 +124,14 @@ export function createPasswords({ queue, cost, secrets }: PasswordsDeps): Passwo
       return `hmac-bcrypt$${id}$${hashed}`;
     },
 
-    async verify(password, stored, share) {
+    /**
+     * Takes as long for an unknown user (`stored` undefined), an unusable hash, a password that is too long and a
+     * cheaper hash as for a wrong password. Only hashes dearer than the configured cost take longer: configure at
+     * least the cost of what is imported.
+     *
+     * @throws Unavailable when the queue is full
+     */
+    async verify(password: string, stored: string | undefined, share: HashShare): Promise<Verification> {
       const comparison = stored === undefined ? undefined : toComparison(password, stored);
       return queue.run(share, async () => {
         if (!comparison) {

@@ -40,6 +40,28 @@ export class EmailTaken extends AlreadyTaken {
   }
 }
 
+/** In the form that is compared. @throws MalformedRequest */
+export function canonicalNames(username: string, email: string | undefined) {
+  return defined({
+    canonicalUsername: canonicalUsername(username),
+    canonicalEmail: email === undefined ? undefined : canonicalEmail(email),
+  });
+}
+
+/** Names and addresses are typed into one field, so no name may equal an address. @param except id of a user */
+export async function findHolder(
+  users: Pick<DirectoryStore['users'], 'findBy'>,
+  realm: Realm,
+  name: string,
+  except?: string,
+): Promise<User | undefined> {
+  for (const key of ['username', 'email'] as const) {
+    const user = await users.findBy(key, `${realm}/${name}`);
+    if (user && user.id !== except) return user;
+  }
+  return undefined;
+}
+
 /**
  * @throws MalformedRequest when the address or the password will not do; AlreadyTaken; EmailTaken, which takes as long
  *   as a registration; RegistrationClosed when the application ends meanwhile; Unavailable when the hash queue is full
@@ -64,19 +86,10 @@ export function createRegister({
     return roles;
   }
 
-  /** Names and addresses are typed into one field, so no name may equal an address. */
-  async function findHolder(realm: Realm, name: string, except?: string): Promise<User | undefined> {
-    for (const key of ['username', 'email'] as const) {
-      const user = await store.users.findBy(key, `${realm}/${name}`);
-      if (user && user.id !== except) return user;
-    }
-    return undefined;
-  }
-
   /** The user who has the name as their address, or the address as their name. */
   async function findOther({ id, realm, canonicalUsername: name, canonicalEmail: email }: User) {
-    const other = await findHolder(realm, name, id);
-    return other || email === undefined ? other : findHolder(realm, email, id);
+    const other = await findHolder(store.users, realm, name, id);
+    return other || email === undefined ? other : findHolder(store.users, realm, email, id);
   }
 
   /**
@@ -111,28 +124,18 @@ export function createRegister({
     const { realm, organization, minPasswordLength } = application;
     const username = given.username ?? email;
     if (username === undefined) throw new MalformedRequest({ description: 'The username is missing.' });
-    const names = defined({
-      canonicalUsername: canonicalUsername(username),
-      canonicalEmail: email === undefined ? undefined : canonicalEmail(email),
-    });
-    if (password !== undefined) {
-      checkNewPassword(password, {
-        minLength: minPasswordLength ?? MIN_PASSWORD_LENGTH.user,
-        username,
-        email,
-      });
-    }
+    const names = canonicalNames(username, email);
+    const minLength = minPasswordLength ?? MIN_PASSWORD_LENGTH.user;
+    if (password !== undefined) checkNewPassword(password, { minLength, username, email });
     const taken = given.username === undefined ? 'The email address' : 'The user name or the email address';
     const description = `${taken} is registered already.`;
-    const find = (name: string | undefined) => (name === undefined ? undefined : findHolder(realm, name));
+    const find = (name?: string) => (name === undefined ? undefined : findHolder(store.users, realm, name));
     const nameHolder = await find(names.canonicalUsername);
     if (nameHolder) throw new AlreadyTaken({ description });
     const emailHolder = await find(names.canonicalEmail);
     // Also where the address is taken: how long it takes must not tell.
-    const passwordHash =
-      password === undefined
-        ? undefined
-        : await passwords.hash(password, { organization, address: author.address });
+    const share = { organization, address: author.address };
+    const passwordHash = password === undefined ? undefined : await passwords.hash(password, share);
     if (emailHolder) throw new EmailTaken(description, emailHolder);
     let user: User;
     try {
