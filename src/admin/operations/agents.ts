@@ -14,8 +14,8 @@ import { isVisible, requireRowAccess, visiblePart } from '../rights/guards.ts';
 import type { OperationDeps } from './deps.ts';
 import type { JsonGroup } from './nouns/merge-patch.ts';
 import { createNames, rowOf, toObject } from './nouns/to-object.ts';
-import { type Call, defineOperation, type PageQuery } from './operation.ts';
-import { requireChangeable, requireNoun, type Where } from './path-nouns.ts';
+import { type Call, defineOperation, type PageQuery, type Where } from './operation.ts';
+import { requireNoun } from './path-nouns.ts';
 import { counted, endedShape, moment, pageOf, pageQuery, toMoment, toMomentIf } from './shapes.ts';
 import { findVisible, tells } from './visible-pages.ts';
 
@@ -215,7 +215,8 @@ async function setApproval(
 ) {
   const id = call.parameters.agent;
   const after = await retryOnConflict(async () => {
-    const found = await requireChangeable('applications', id, ['approval'], call, deps);
+    const access = { action: 'update', columns: ['approval'] } as const;
+    const found = await requireNoun('applications', id, call, deps, access);
     const { agentApproval: before, ...application } = found;
     if (!found.agent) throw new NotFound();
     await requireRightsOver(found, call, deps);

@@ -4,7 +4,7 @@ import { deriveClientSecret } from '../../directory/client-secrets.ts';
 import { NotFound } from '../../errors/domain.ts';
 import { defined } from '../../storage/defined.ts';
 import { defineOperation } from './operation.ts';
-import { requireChangeable, requireReadable } from './path-nouns.ts';
+import { requireControlled, requireNoun } from './path-nouns.ts';
 import { moment, toMoment, toMomentIf } from './shapes.ts';
 
 const secret = z.strictObject({
@@ -28,7 +28,8 @@ export const listApplicationSecrets = defineOperation(
     result: z.strictObject({ items: z.array(secret) }),
   },
   async (call, deps) => {
-    const { secrets } = await requireReadable('applications', call.parameters.application, call, deps);
+    const { application: id } = call.parameters;
+    const { secrets } = await requireNoun('applications', id, call, deps, { action: 'read' });
     const items = secrets.map(async ({ id, name, createdAt, expiresAt }) => {
       const use = await deps.applicationSecrets.findUse(id);
       return defined({
@@ -64,14 +65,8 @@ export const createApplicationSecret = defineOperation(
   },
   async (call, deps) => {
     const { actor, organization, parameters, body, reserved } = call;
-    const before = await requireChangeable(
-      'applications',
-      parameters.application,
-      ['clientSecret'],
-      call,
-      deps,
-    );
-    await deps.guards.requireChange(actor, 'applications', before, before);
+    const { application: id } = parameters;
+    const before = await requireControlled('applications', id, ['clientSecret'], call, deps);
     const { name, expiresAt } = body;
     const wanted = defined({
       name,
@@ -97,13 +92,8 @@ export const removeApplicationSecret = defineOperation(
   },
   async (call, deps) => {
     const { actor, parameters } = call;
-    const before = await requireChangeable(
-      'applications',
-      parameters.application,
-      ['clientSecret'],
-      call,
-      deps,
-    );
+    const access = { action: 'update', columns: ['clientSecret'] } as const;
+    const before = await requireNoun('applications', parameters.application, call, deps, access);
     if (!before.secrets.some(({ id }) => id === parameters.secret)) throw new NotFound();
     await deps.guards.requireChange(actor, 'applications', before, before);
     await deps.applicationSecrets.removeSecret(before, parameters.secret, actor.author);

@@ -4,7 +4,7 @@ import { defined } from '../../storage/defined.ts';
 import { findConnectionUse } from '../connections.ts';
 import { MOST_COUNTED } from '../living.ts';
 import { defineOperation } from './operation.ts';
-import { requireChangeable, requireReadable } from './path-nouns.ts';
+import { requireControlled, requireNoun } from './path-nouns.ts';
 import { counted, moment, toMoment } from './shapes.ts';
 
 const useShape = z.strictObject({
@@ -32,7 +32,8 @@ export const getConnectionUse = defineOperation(
     result: useShape,
   },
   async (call, deps) => {
-    const connection = await requireReadable('connections', call.parameters.connection, call, deps);
+    const { connection: id } = call.parameters;
+    const connection = await requireNoun('connections', id, call, deps, { action: 'read' });
     const { state, secrets, lastUse, tokens } = await findConnectionUse(connection, deps, MOST_COUNTED);
     return {
       body: defined({
@@ -60,8 +61,7 @@ export const rotateConnection = defineOperation(
   },
   async (call, deps) => {
     const { actor, parameters } = call;
-    const before = await requireChangeable('connections', parameters.connection, ['secrets'], call, deps);
-    await deps.guards.requireChange(actor, 'connections', before, before);
+    const before = await requireControlled('connections', parameters.connection, ['secrets'], call, deps);
     const { connection, token } = await deps.connections.rotate(before, actor.author);
     const [newest] = connection.secrets;
     return {
@@ -83,7 +83,8 @@ export const dropEarlierConnectionTokens = defineOperation(
   },
   async (call, deps) => {
     const { actor, parameters } = call;
-    const before = await requireChangeable('connections', parameters.connection, ['secrets'], call, deps);
+    const access = { action: 'update', columns: ['secrets'] } as const;
+    const before = await requireNoun('connections', parameters.connection, call, deps, access);
     const { version } = await deps.connections.dropEarlier(before, actor.author);
     return { version };
   },

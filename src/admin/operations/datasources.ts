@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type TestStep, testDatasource } from '../datasources.ts';
 import { defineOperation } from './operation.ts';
-import { requireChangeable } from './path-nouns.ts';
+import { requireControlled } from './path-nouns.ts';
 
 const testBody = z
   .strictObject({
@@ -35,14 +35,8 @@ export const testDatasourceOperation = defineOperation(
   },
   async (call, deps) => {
     const { actor, organization, parameters, body } = call;
-    const datasource = await requireChangeable(
-      'datasources',
-      parameters.datasource,
-      ['userTables'],
-      call,
-      deps,
-    );
-    await deps.guards.requireChange(actor, 'datasources', datasource, datasource);
+    const { datasource: id } = parameters;
+    const datasource = await requireControlled('datasources', id, ['userTables'], call, deps);
     await deps.throttle.datasourceTest(organization.id);
     const { username, password = '' } = body;
     const login = username === undefined ? undefined : { username, password };

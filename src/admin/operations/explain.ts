@@ -11,8 +11,8 @@ import { alternativesOf, formatExplanation, nameGivers, spellLimit } from '../ex
 import { explainRights as findWouldGet } from '../explain-rights.ts';
 import { requireCell, requireRowAccess } from '../rights/guards.ts';
 import type { OperationDeps } from './deps.ts';
-import { type Call, defineOperation } from './operation.ts';
-import { isSeen, requireReadable } from './path-nouns.ts';
+import { type Call, defineOperation, type Where } from './operation.ts';
+import { isSeen, requireNoun } from './path-nouns.ts';
 import { permissionsShape, toShape } from './rights-shape.ts';
 import { moment, toMomentIf } from './shapes.ts';
 import { toLogins, toTokens } from './token-shapes.ts';
@@ -115,7 +115,7 @@ function requireSources(actor: Call['actor'], organization: string, tables: read
 }
 
 async function requireSeen(
-  call: Pick<Call, 'actor' | 'organization'>,
+  call: Where,
   value: string,
   { row }: TokenExplanation,
   deps: OperationDeps,
@@ -235,13 +235,15 @@ export const explainRights = defineOperation(
     }
     requireCell(actor, 'resources', 'read');
     requireSources(actor, organization.name, ['roles']);
-    const application = await requireReadable('applications', body.application, call, deps);
-    const user = body.user === undefined ? undefined : await requireReadable('users', body.user, call, deps);
-    for (const role of user?.roles ?? []) await requireReadable('roles', role, call, deps);
+    const whole = { action: 'read' } as const;
+    const application = await requireNoun('applications', body.application, call, deps, whole);
+    const { user: id } = body;
+    const user = id === undefined ? undefined : await requireNoun('users', id, call, deps, whole);
+    for (const role of user?.roles ?? []) await requireNoun('roles', role, call, deps, whole);
     const identifier = body.resource ?? application.resource;
     const resource = identifier === undefined ? undefined : await findResourceSpelled(deps.store, identifier);
     if (resource?.organization !== organization.id) throw new NotFound();
-    await requireReadable('resources', resource.id, call, deps);
+    await requireNoun('resources', resource.id, call, deps, whole);
     const found = await findWouldGet(
       { application, resource, ...defined({ user, asked, scopes: body.scopes }) },
       deps,

@@ -74,6 +74,9 @@ export interface Call<Parameters extends string = string, Query = unknown, Body 
   readonly reserved: Reserved;
 }
 
+/** Who asks, below which organization. */
+export type Where = Pick<Call, 'actor' | 'organization'>;
+
 /** What a change would do; nothing was written. */
 export const dryRunResult = z
   .strictObject({

@@ -6,7 +6,7 @@ import { defined } from '../../storage/defined.ts';
 import { countTokensOf } from '../living.ts';
 import { requireCell, requireRowAccess } from '../rights/guards.ts';
 import { defineOperation } from './operation.ts';
-import { requireChangeable, requireNoun, requireReadable } from './path-nouns.ts';
+import { requireControlled, requireNoun } from './path-nouns.ts';
 import { endedShape, moment, toMoment, toMomentIf } from './shapes.ts';
 
 const state = z.strictObject({
@@ -32,7 +32,7 @@ export const getUserState = defineOperation(
     result: state,
   },
   async (call, deps) => {
-    const user = await requireReadable('users', call.parameters.user, call, deps);
+    const user = await requireNoun('users', call.parameters.user, call, deps, { action: 'read' });
     const throttledUntil = await deps.throttle.guessesBlockedUntil(guessedAccount(user));
     return {
       body: defined({
@@ -57,8 +57,7 @@ export const unlockUser = defineOperation(
     status: 204,
   },
   async (call, deps) => {
-    const user = await requireChangeable('users', call.parameters.user, ['throttledUntil'], call, deps);
-    await deps.guards.requireChange(call.actor, 'users', user, user);
+    const user = await requireControlled('users', call.parameters.user, ['throttledUntil'], call, deps);
     await deps.throttle.restoreGuesses(guessedAccount(user));
     await deps.audit.append({
       at: deps.now(),
@@ -112,8 +111,7 @@ export const linkPasswordReset = defineOperation(
     result: linkShape,
   },
   async (call, deps) => {
-    const user = await requireChangeable('users', call.parameters.user, ['password'], call, deps);
-    await deps.guards.requireChange(call.actor, 'users', user, user);
+    const user = await requireControlled('users', call.parameters.user, ['password'], call, deps);
     const { link, expiresAt } = await deps.passwordLinks.create(user, call.actor.author);
     return { body: { link, expiresAt: toMoment(expiresAt) } };
   },
@@ -129,8 +127,7 @@ export const mailPasswordReset = defineOperation(
     result: z.strictObject({ expiresAt: moment.describe('Until when the link is good.') }),
   },
   async (call, deps) => {
-    const user = await requireChangeable('users', call.parameters.user, ['password'], call, deps);
-    await deps.guards.requireChange(call.actor, 'users', user, user);
+    const user = await requireControlled('users', call.parameters.user, ['password'], call, deps);
     const expiresAt = await deps.passwordLinks.mail(user, call.actor.author);
     return { body: { expiresAt: toMoment(expiresAt) } };
   },

@@ -4,7 +4,7 @@ import { NotFound } from '../../errors/domain.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Delivery } from '../webhooks.ts';
 import { defineOperation } from './operation.ts';
-import { requireChangeable, requireReadable } from './path-nouns.ts';
+import { requireControlled, requireNoun } from './path-nouns.ts';
 import { moment, pageOf, pageQuery, toMoment, toMomentIf } from './shapes.ts';
 
 const DELIVERY_ID = /^[\w-]{1,128}$/;
@@ -42,7 +42,7 @@ export const listDeliveries = defineOperation(
     result: pageOf(delivery),
   },
   async (call, deps) => {
-    const webhook = await requireReadable('webhooks', call.parameters.webhook, call, deps);
+    const webhook = await requireNoun('webhooks', call.parameters.webhook, call, deps, { action: 'read' });
     const { after, limit, state } = call.query;
     const { items, next } = await deps.webhooks.deliveries(webhook, defined({ after, limit, state }));
     return { body: { items: items.map(toShown), ...defined({ next }) } };
@@ -60,8 +60,7 @@ export const resendDelivery = defineOperation(
     result: delivery,
   },
   async (call, deps) => {
-    const webhook = await requireChangeable('webhooks', call.parameters.webhook, ['deliveries'], call, deps);
-    await deps.guards.requireChange(call.actor, 'webhooks', webhook, webhook);
+    const webhook = await requireControlled('webhooks', call.parameters.webhook, ['deliveries'], call, deps);
     const sent = await deps.webhooks.resend(webhook, call.parameters.delivery);
     if (!sent) throw new NotFound();
     return { body: toShown(sent) };
@@ -78,8 +77,7 @@ export const pingWebhook = defineOperation(
     result: delivery,
   },
   async (call, deps) => {
-    const webhook = await requireChangeable('webhooks', call.parameters.webhook, ['deliveries'], call, deps);
-    await deps.guards.requireChange(call.actor, 'webhooks', webhook, webhook);
+    const webhook = await requireControlled('webhooks', call.parameters.webhook, ['deliveries'], call, deps);
     return { body: toShown(await deps.webhooks.ping(webhook)) };
   },
 );
@@ -106,8 +104,7 @@ export const rotateWebhookSecret = defineOperation(
   },
   async (call, deps) => {
     const { actor, parameters, body } = call;
-    const before = await requireChangeable('webhooks', parameters.webhook, ['secret'], call, deps);
-    await deps.guards.requireChange(actor, 'webhooks', before, before);
+    const before = await requireControlled('webhooks', parameters.webhook, ['secret'], call, deps);
     const { webhook, secret } = await deps.webhooks.rotateSecret(before, actor.author, body.overlapSeconds);
     return { body: { secret }, version: webhook.version };
   },

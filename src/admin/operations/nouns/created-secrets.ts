@@ -7,12 +7,9 @@ import type { Reserved } from '../operation.ts';
 import { deriveBytes } from '../reserved.ts';
 import type { JsonGroup } from './merge-patch.ts';
 
-export interface CreatedSecrets {
-  readonly clientSecret?: string;
-  readonly password?: string;
-  readonly connectionToken?: string;
-  readonly secret?: string;
-}
+export type CreatedSecrets = {
+  readonly [K in 'clientSecret' | 'password' | 'connectionToken' | 'secret']?: string;
+};
 
 /** @param body of the creation: what it says itself is not made, and not shown */
 export function findCreatedSecrets<C extends CollectionName>(

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { collectionOf } from '../../../directory/collections.ts';
 import { findAgent } from '../../../directory/registered-applications.ts';
 import { MANAGEMENT } from '../../../nouns/built-in.ts';
-import { declarationOf, isNounId, type Organization, type UniqueKey } from '../../../nouns/index.ts';
+import { isNounId, type Organization, type UniqueKey } from '../../../nouns/index.ts';
 import { loginKey } from '../../../nouns/user.ts';
 import { findableEmail, findableUsername } from '../../../nouns/usernames.ts';
 import type { OperationDeps } from '../deps.ts';
@@ -39,12 +39,9 @@ export const filters = {
   webhooks: { name: text('Its name.') },
 } as const satisfies { readonly [C in ObjectCollection]: Readonly<Record<string, z.ZodType>> };
 
-type Given = Readonly<Record<string, string | undefined>>;
+export type Given = Readonly<Record<string, unknown>>;
 
-/** Filters that are listed keys of another name. */
-const LISTED_AS = { resource: 'resource', application: 'application', role: 'role', owner: 'owner' } as const;
-
-/** The members that tell what a filter asks, any of them. */
+/** Filters that are listed keys, and the members that tell what they ask, any of them. */
 const SEEN_BY = {
   resource: ['resource', 'resources', 'introspects'],
   application: ['application'],
@@ -66,11 +63,14 @@ export async function findAmong(
   given: Given,
   deps: OperationDeps,
 ): Promise<Among> {
-  const [filter, value] = Object.entries(given).find(([, each]) => each !== undefined) ?? [];
-  if (filter === undefined || value === undefined) return {};
+  const filter = Object.keys(filters[collection]).find((key) => given[key] !== undefined);
+  if (filter === undefined) return {};
+  const value = String(given[filter]);
   if (filter === 'search') return searchUsers(organization, value, deps);
-  const listed = LISTED_AS[filter as keyof typeof LISTED_AS];
-  if (listed !== undefined) return { listed: { key: listed, value }, isSeen: sees(SEEN_BY[listed]) };
+  if (Object.hasOwn(SEEN_BY, filter)) {
+    const key = filter as keyof typeof SEEN_BY;
+    return { listed: { key, value }, isSeen: sees(SEEN_BY[key]) };
+  }
   return findUnique(collection, organization, filter, value, deps);
 }
 
@@ -81,7 +81,6 @@ async function findUnique<C extends ObjectCollection>(
   value: string,
   { store }: OperationDeps,
 ): Promise<Among> {
-  if (!Object.hasOwn(declarationOf(collection).unique, filter)) throw new Error(`no unique key ${filter}`);
   const isOfOrganization = filter === 'name' && collection !== 'organizations';
   const key = isOfOrganization ? `${organization}/${value}` : value;
   const nouns = collectionOf(store, collection);

@@ -1,10 +1,10 @@
 /** Five operations for each kind of noun: listing, making, reading, changing and removing. */
 import { z } from 'zod';
-import { declarationOf } from '../../../nouns/index.ts';
-import { type Declared, defineOperation, type ListAnswer, type PageQuery } from '../operation.ts';
+import { declarationOf, type OfOrganization } from '../../../nouns/index.ts';
+import { type Call, type Declared, defineOperation, type ListAnswer, type PageQuery } from '../operation.ts';
 import { pageOf, pageQuery } from '../shapes.ts';
 import type { CreatedSecrets } from './created-secrets.ts';
-import { filters, findAmong } from './filters.ts';
+import { filters, findAmong, type Given } from './filters.ts';
 import { changeNoun, createNoun, listNouns, readNoun, removeNoun } from './noun-operations.ts';
 import {
   createdSecrets,
@@ -15,19 +15,6 @@ import {
   type PatchOf,
   patchOf,
 } from './objects.ts';
-
-type OfOrganization = Exclude<ObjectCollection, 'organizations'>;
-
-/** By the names that paths have for one of them. */
-const SINGULAR = {
-  resources: 'resource',
-  roles: 'role',
-  applications: 'application',
-  users: 'user',
-  connections: 'connection',
-  datasources: 'datasource',
-  webhooks: 'webhook',
-} as const satisfies { readonly [C in OfOrganization]: string };
 
 function queryOf<C extends ObjectCollection>(collection: C) {
   const given = Object.keys(filters[collection]);
@@ -41,17 +28,14 @@ function queryOf<C extends ObjectCollection>(collection: C) {
     );
 }
 
-function splitQuery(query: object): { readonly page: PageQuery; readonly given: Record<string, string> } {
-  const { after, limit, ...given } = query as PageQuery & Record<string, string>;
-  return { page: { limit, ...(after !== undefined && { after }) }, given: given as Record<string, string> };
-}
-
 function createdOf<C extends ObjectCollection>(collection: C) {
+  if (collection === 'organizations') return objects[collection];
   const secrets = createdSecrets[collection as keyof typeof createdSecrets] ?? {};
   return z.strictObject({ ...objects[collection].shape, ...secrets }) as unknown as (typeof objects)[C];
 }
 
-type One<C extends OfOrganization> = (typeof SINGULAR)[C];
+/** What paths call one of them. */
+type One<C extends OfOrganization> = C extends `${infer Singular}s` ? Singular : never;
 type Shown<C extends ObjectCollection> = z.ZodType<unknown, ObjectOf<C>>;
 type Patch<C extends ObjectCollection> = z.ZodType<unknown, PatchOf<z.input<(typeof entries)[C]>>>;
 type QueryInput<C extends ObjectCollection> = { readonly after?: string; readonly limit?: number } & {
@@ -96,29 +80,36 @@ type OnNouns<C extends OfOrganization> = Five<
   `/organizations/{organization}/${C}/{${One<C>}}`
 >;
 
-function nounOperations<const C extends OfOrganization>(collection: C): OnNouns<C> {
+interface Paths {
+  readonly all: string;
+  readonly single: string;
+}
+
+/** @param of what `list` lists @param idOf of the one that a path names */
+function fiveOperations<C extends ObjectCollection>(
+  collection: C,
+  { all, single }: Paths,
+  of: string,
+  idOf: (call: Pick<Call, 'organization' | 'parameters'>) => string,
+) {
   const { singular } = declarationOf(collection);
   const aSingular = `${/^[aeio]/.test(singular) ? 'an' : 'a'} ${singular}`;
-  const one = SINGULAR[collection];
-  const [entry, object, query] = [entries[collection], objects[collection], queryOf(collection)];
-  const all = `/organizations/{organization}/${collection}` as const;
-  const single = `/organizations/{organization}/${collection}/{${one}}` as const;
-  const idIn = (parameters: Readonly<Record<string, string>>): string => parameters[one] as string;
+  const [entry, object] = [entries[collection], objects[collection]];
   return [
     defineOperation(
       {
         id: `${collection}.list`,
         method: 'GET',
         path: all,
-        summary: `Lists ${collection} of an organization, in the order in which they were made.`,
+        summary: `Lists ${of}, in the order in which they were made.`,
         needs: { table: collection, action: 'read' },
-        query,
+        query: queryOf(collection),
         result: pageOf(object),
       },
       async (call, deps) => {
-        const { page, given } = splitQuery(call.query as object);
-        const among = await findAmong(collection, call.organization, given, deps);
-        return listNouns(collection, { ...call, query: page }, among, deps) as never;
+        const query = call.query as PageQuery & Given;
+        const among = await findAmong(collection, call.organization, query, deps);
+        return listNouns(collection, { ...call, query }, among, deps) as never;
       },
     ),
     defineOperation(
@@ -145,7 +136,7 @@ function nounOperations<const C extends OfOrganization>(collection: C): OnNouns<
         needs: { table: collection, action: 'read' },
         result: object,
       },
-      (call, deps) => readNoun(collection, idIn(call.parameters), call, deps) as never,
+      (call, deps) => readNoun(collection, idOf(call), call, deps) as never,
     ),
     defineOperation(
       {
@@ -159,7 +150,7 @@ function nounOperations<const C extends OfOrganization>(collection: C): OnNouns<
         conditional: true,
         mayDryRun: true,
       },
-      (call, deps) => changeNoun(collection, idIn(call.parameters), call, deps) as never,
+      (call, deps) => changeNoun(collection, idOf(call), call, deps) as never,
     ),
     defineOperation(
       {
@@ -172,94 +163,29 @@ function nounOperations<const C extends OfOrganization>(collection: C): OnNouns<
         conditional: true,
         mayDryRun: true,
       },
-      (call, deps) => removeNoun(collection, idIn(call.parameters), call, deps) as never,
+      (call, deps) => removeNoun(collection, idOf(call), call, deps) as never,
     ),
-  ] as unknown as OnNouns<C>;
+  ];
 }
 
-const organizationOperations: Five<'organizations', '/organizations', '/organizations/{organization}'> = [
-  defineOperation(
-    {
-      id: 'organizations.list',
-      method: 'GET',
-      path: '/organizations',
-      summary: 'Lists the organizations of the server, in the order in which they were made.',
-      needs: { table: 'organizations', action: 'read' },
-      query: queryOf('organizations'),
-      result: pageOf(objects.organizations),
-    },
-    async (call, deps) => {
-      const { page, given } = splitQuery(call.query);
-      const among = await findAmong('organizations', call.organization, given, deps);
-      return listNouns('organizations', { ...call, query: page }, among, deps);
-    },
-  ),
-  defineOperation(
-    {
-      id: 'organizations.create',
-      method: 'POST',
-      path: '/organizations',
-      summary: 'Makes an organization.',
-      needs: { table: 'organizations', action: 'create' },
-      body: entries.organizations,
-      result: objects.organizations,
-      status: 201,
-      creates: true,
-      mayDryRun: true,
-    },
-    (call, deps) => createNoun('organizations', call, deps),
-  ),
-  defineOperation(
-    {
-      id: 'organizations.get',
-      method: 'GET',
-      path: '/organizations/{organization}',
-      summary: 'Reads an organization.',
-      needs: { table: 'organizations', action: 'read' },
-      result: objects.organizations,
-    },
-    (call, deps) => readNoun('organizations', call.organization.id, call, deps),
-  ),
-  defineOperation(
-    {
-      id: 'organizations.change',
-      method: 'PATCH',
-      path: '/organizations/{organization}',
-      summary: 'Changes an organization by a JSON Merge Patch (RFC 7396).',
-      needs: { table: 'organizations', action: 'update' },
-      body: patchOf(entries.organizations),
-      result: objects.organizations,
-      conditional: true,
-      mayDryRun: true,
-    },
-    (call, deps) => changeNoun('organizations', call.organization.id, call, deps),
-  ),
-  defineOperation(
-    {
-      id: 'organizations.remove',
-      method: 'DELETE',
-      path: '/organizations/{organization}',
-      summary: 'Removes an organization with all that belongs to it; its tokens end.',
-      needs: { table: 'organizations', action: 'delete' },
-      status: 204,
-      conditional: true,
-      mayDryRun: true,
-    },
-    (call, deps) => removeNoun('organizations', call.organization.id, call, deps),
-  ),
-] as never;
+function nounOperations<C extends OfOrganization>(collection: C): OnNouns<C> {
+  const one = declarationOf(collection).singular;
+  const all = `/organizations/{organization}/${collection}`;
+  const paths = { all, single: `${all}/{${one}}` };
+  const idOf = ({ parameters }: Pick<Call, 'parameters'>): string => parameters[one] as string;
+  return fiveOperations(collection, paths, `${collection} of an organization`, idOf) as never;
+}
+
+const organizationOperations: Five<'organizations', '/organizations', '/organizations/{organization}'> =
+  fiveOperations(
+    'organizations',
+    { all: '/organizations', single: '/organizations/{organization}' },
+    'the organizations of the server',
+    ({ organization }) => organization.id,
+  ) as never;
 
 /** All of them. */
-export const operationsOnNouns: readonly [
-  ...typeof organizationOperations,
-  ...OnNouns<'resources'>,
-  ...OnNouns<'roles'>,
-  ...OnNouns<'applications'>,
-  ...OnNouns<'users'>,
-  ...OnNouns<'connections'>,
-  ...OnNouns<'datasources'>,
-  ...OnNouns<'webhooks'>,
-] = [
+export const operationsOnNouns = [
   ...organizationOperations,
   ...nounOperations('resources'),
   ...nounOperations('roles'),
@@ -268,4 +194,4 @@ export const operationsOnNouns: readonly [
   ...nounOperations('connections'),
   ...nounOperations('datasources'),
   ...nounOperations('webhooks'),
-];
+] as const;

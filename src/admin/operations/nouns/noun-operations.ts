@@ -9,16 +9,15 @@ import { defined } from '../../../storage/defined.ts';
 import type { Actor } from '../../rights/actor.ts';
 import { hiddenColumns, requireRowAccess, visiblePart } from '../../rights/guards.ts';
 import type { OperationDeps } from '../deps.ts';
-import type { Answer, Call, ListAnswer, PageQuery } from '../operation.ts';
+import type { Answer, Call, ListAnswer, PageQuery, Where } from '../operation.ts';
+import { findNoun } from '../path-nouns.ts';
+import { findVisible } from '../visible-pages.ts';
 import { findCreatedSecrets } from './created-secrets.ts';
 import { describeEdit, describeRemovalOf, visibleOfDryRun } from './dry-run.ts';
 import { planOne } from './edit.ts';
 import type { JsonGroup } from './merge-patch.ts';
 import type { ObjectCollection, ObjectOf } from './objects.ts';
 import { createNames, isOf, type Names, rowOf, toObject } from './to-object.ts';
-
-/** Nouns that one page looks at; beyond that it may be short and still have a next one. */
-const LOOKED_AT = 1_000;
 
 /** Of which nouns a list has all, beside the organization. */
 export interface Among {
@@ -29,151 +28,132 @@ export interface Among {
   readonly isSeen?: (part: JsonGroup) => boolean;
 }
 
-function shown<C extends ObjectCollection>(
-  actor: Actor,
+/** An organization is its own. */
+function ownerOf<C extends ObjectCollection>(
   collection: C,
-  object: ObjectOf<C>,
-  organization: Organization,
-): ObjectOf<C> | undefined {
-  const part = visiblePart(actor, collection, rowOf(object, organization));
-  if (!part) return undefined;
-  return Object.fromEntries(
-    Object.entries(part).filter(([key]) => Object.hasOwn(object, key)),
-  ) as ObjectOf<C>;
+  noun: Nouns[C],
+  { organization }: Pick<Where, 'organization'>,
+) {
+  return collection === 'organizations' ? (noun as Organization) : organization;
 }
 
-/** @throws NotFound also for one of another organization, or that may not be read */
-async function find<C extends ObjectCollection>(
+async function toRow<C extends ObjectCollection>(
   collection: C,
-  id: string,
-  organization: Organization,
-  { store }: OperationDeps,
-): Promise<Nouns[C]> {
-  const noun = await collectionOf(store, collection).get(id);
-  if (!noun || !isOf(collection, noun, organization)) throw new NotFound();
-  return noun;
+  noun: Nouns[C],
+  where: Pick<Where, 'organization'>,
+  names: Names,
+): Promise<JsonGroup> {
+  return rowOf(await toObject(collection, noun, names), ownerOf(collection, noun, where));
+}
+
+/** @returns undefined if the actor may read nothing of it */
+async function show<C extends ObjectCollection>(
+  collection: C,
+  noun: Nouns[C],
+  where: Where,
+  names: Names,
+): Promise<ObjectOf<C> | undefined> {
+  const object = await toObject(collection, noun, names);
+  const part = visiblePart(where.actor, collection, rowOf(object, ownerOf(collection, noun, where)));
+  if (!part) return undefined;
+  const members = Object.entries(part).filter(([key]) => Object.hasOwn(object, key));
+  return Object.fromEntries(members) as ObjectOf<C>;
 }
 
 function withinOrganization(
   collection: ObjectCollection,
   { id }: Organization,
-  among: Among,
+  { listed }: Among,
 ): Pick<PageOptions, 'organization' | 'listed'> {
   if (collection === 'organizations') return {};
   if (collection === 'users' && id === MANAGEMENT.id) {
-    return { listed: among.listed ?? { key: 'realm', value: 'management' } };
+    return { listed: listed ?? { key: 'realm', value: 'management' } };
   }
-  return { organization: id, ...defined({ listed: among.listed }) };
+  return { organization: id, ...defined({ listed }) };
 }
 
 /** A page of what the actor may read; it may have fewer than `limit` and still a next one. */
 export async function listNouns<C extends ObjectCollection>(
   collection: C,
-  { actor, organization, query }: Pick<Call<string, PageQuery>, 'actor' | 'organization' | 'query'>,
+  call: Where & { readonly query: PageQuery },
   among: Among,
-  deps: OperationDeps,
+  { store }: OperationDeps,
 ): Promise<Answer<ListAnswer<ObjectOf<C>>>> {
-  const nouns = collectionOf(deps.store, collection);
-  const names = createNames(deps.store);
-  const items: ObjectOf<C>[] = [];
-  const add = async (noun: Nouns[C]): Promise<void> => {
-    const of = collection === 'organizations' ? (noun as Organization) : organization;
-    if (collection !== 'organizations' && !isOf(collection, noun, of)) return;
-    const object = shown(actor, collection, await toObject(collection, noun, names), of);
-    if (object && (!among.isSeen || among.isSeen(object as JsonGroup))) items.push(object);
-  };
-  if (among.id !== undefined) {
-    const noun = await nouns.get(among.id);
-    if (noun) await add(noun);
-    return { body: { items } };
+  const nouns = collectionOf(store, collection);
+  const names = createNames(store);
+  const within = withinOrganization(collection, call.organization, among);
+  async function read(page: PageQuery) {
+    if (among.id === undefined) return nouns.page({ ...page, ...within });
+    const only = await nouns.get(among.id);
+    return { items: only ? [only] : [] };
   }
-  let { after } = query;
-  for (let looked = 0; looked < LOOKED_AT; ) {
-    const limit = query.limit - items.length;
-    const page = await nouns.page({
-      limit,
-      ...defined({ after }),
-      ...withinOrganization(collection, organization, among),
-    });
-    for (const noun of page.items) await add(noun);
-    looked += Math.max(limit, 1);
-    after = page.next;
-    if (after === undefined || items.length === query.limit) break;
+  async function toVisible(found: readonly Nouns[C][]): Promise<ObjectOf<C>[]> {
+    const own = found.filter((noun) => isOf(collection, noun, ownerOf(collection, noun, call)));
+    const parts = await Promise.all(own.map((noun) => show(collection, noun, call, names)));
+    return parts.filter(
+      (part) => part !== undefined && (among.isSeen?.(part as JsonGroup) ?? true),
+    ) as ObjectOf<C>[];
   }
-  return { body: { items, ...defined({ next: after }) } };
+  return { body: await findVisible(call.query, read, toVisible) };
 }
 
 export async function readNoun<C extends ObjectCollection>(
   collection: C,
   id: string,
-  { actor, organization }: Pick<Call, 'actor' | 'organization'>,
+  where: Where,
   deps: OperationDeps,
 ): Promise<Answer<ObjectOf<C>>> {
-  const noun = await find(collection, id, organization, deps);
-  const object = await toObject(collection, noun, createNames(deps.store));
-  const part = shown(actor, collection, object, organization);
-  if (!part) throw new NotFound();
-  return { body: part, version: noun.version };
+  const noun = await findNoun(collection, id, where, deps);
+  const body = await show(collection, noun, where, createNames(deps.store));
+  if (!body) throw new NotFound();
+  return { body, version: noun.version };
 }
 
 async function answerFor<C extends ObjectCollection>(
   collection: C,
   noun: Nouns[C],
-  { actor, organization }: Pick<Call, 'actor' | 'organization'>,
+  where: Where,
   names: Names,
 ): Promise<{ body: ObjectOf<C>; version: number }> {
   const { version, id } = noun;
-  const object = await toObject(collection, noun, names);
-  const of = collection === 'organizations' ? (noun as Organization) : organization;
+  const part = await show(collection, noun, where, names);
   // Who may write it and not read it learns what it takes to speak of it again.
-  const part = shown(actor, collection, object, of) ?? ({ id, version } as unknown as ObjectOf<C>);
-  return { body: part, version };
+  return { body: part ?? ({ id, version } as unknown as ObjectOf<C>), version };
 }
 
 export async function createNoun<C extends ObjectCollection>(
   collection: C,
-  call: Pick<Call, 'actor' | 'organization' | 'dryRun' | 'reserved' | 'body'>,
+  call: Where & Pick<Call, 'dryRun' | 'reserved' | 'body'>,
   deps: OperationDeps,
 ): Promise<Answer<ObjectOf<C>>> {
   const { actor, organization, reserved, dryRun } = call;
   const body = call.body as JsonGroup;
   const names = createNames(deps.store);
-  const nouns = collectionOf(deps.store, collection);
-  const earlier = await nouns.get(reserved.id);
-  const location = (id: string) => locationOf(collection, id, organization, body);
-  const judge = async (after: Nouns[C], touched: readonly string[]): Promise<void> => {
-    const of = collection === 'organizations' ? (after as Organization) : organization;
-    const row = rowOf(await toObject(collection, after, names), of);
+  async function judge(after: Nouns[C], touched: readonly string[]): Promise<void> {
+    const row = await toRow(collection, after, call, names);
     requireRowAccess(actor, collection, { action: 'create', row, columns: touched });
     await deps.guards.requireChange(actor, collection, undefined, after);
-  };
+  }
+  async function answer(noun: Nouns[C]): Promise<Answer<ObjectOf<C>>> {
+    const { body: object, version } = await answerFor(collection, noun, call, names);
+    const secrets = findCreatedSecrets(collection, noun, body, reserved);
+    const { name } = ownerOf(collection, noun, call);
+    const below = collection === 'organizations' ? '' : `/${collection}/${noun.id}`;
+    const location = `/organizations/${name}${below}`;
+    return { body: { ...object, ...secrets }, version, location };
+  }
+  const earlier = await collectionOf(deps.store, collection).get(reserved.id);
   if (earlier) {
     // Rights may have ended since the first attempt.
     await judge(earlier, Object.keys(body));
-    const { body: object, version } = await answerFor(collection, earlier, call, names);
-    const secrets = findCreatedSecrets(collection, earlier, body, reserved);
-    return { body: { ...object, ...secrets }, version, location: location(earlier.id) };
+    return answer(earlier);
   }
   const edited = await planOne({ collection, organization, reserved, body, judge }, names, deps);
   const { step } = edited;
   if (!step) throw new Error('a noun that is made has a step');
   if (dryRun) return { wouldDo: await describeEdit(collection, undefined, edited, deps) };
   await hashPasswords([step], deps);
-  const made = await deps.changes[collection].create(step.after as never, authorOf(actor));
-  const { body: object, version } = await answerFor(collection, made as Nouns[C], call, names);
-  const secrets = findCreatedSecrets(collection, made as Nouns[C], body, reserved);
-  return { body: { ...object, ...secrets }, version, location: location(made.id) };
-}
-
-function locationOf(
-  collection: ObjectCollection,
-  id: string,
-  organization: Organization,
-  body: JsonGroup,
-): string {
-  return collection === 'organizations'
-    ? `/organizations/${String(body.name)}`
-    : `/organizations/${organization.name}/${collection}/${id}`;
+  return answer((await deps.changes[collection].create(step.after as never, authorOf(actor))) as Nouns[C]);
 }
 
 /** What an operator's file does not list is not removed by the next one. */
@@ -191,24 +171,24 @@ function requireVersion({ version }: { readonly version: number }, wanted: numbe
 export async function changeNoun<C extends ObjectCollection>(
   collection: C,
   id: string,
-  call: Pick<Call, 'actor' | 'organization' | 'dryRun' | 'reserved' | 'body' | 'version'>,
+  call: Where & Pick<Call, 'dryRun' | 'reserved' | 'body' | 'version'>,
   deps: OperationDeps,
 ): Promise<Answer<ObjectOf<C>>> {
   const { actor, organization, reserved, dryRun } = call;
   const names = createNames(deps.store);
-  const before = await find(collection, id, organization, deps);
-  const row = rowOf(await toObject(collection, before, names), organization);
+  const before = await findNoun(collection, id, call, deps);
+  const row = await toRow(collection, before, call, names);
   const body = call.body as JsonGroup;
   // Whether a hidden member has a value already must not show in how a change to it is answered.
   const hidden = hiddenColumns(actor, collection, row, Object.keys(body));
   requireRowAccess(actor, collection, { action: 'update', row, columns: hidden });
   requireVersion(before, call.version);
-  const judge = async (wanted: Nouns[C], touched: readonly string[]): Promise<void> => {
+  async function judge(wanted: Nouns[C], touched: readonly string[]): Promise<void> {
     const after = rowOf(await toObject(collection, wanted, names), organization);
     const changes = Object.fromEntries(touched.map((key) => [key, after[key]]));
     requireRowAccess(actor, collection, { action: 'update', row, changes });
     await deps.guards.requireChange(actor, collection, before, wanted);
-  };
+  }
   const edited = await planOne({ collection, organization, reserved, before, body, judge }, names, deps);
   const { step } = edited;
   if (dryRun) {
@@ -224,15 +204,16 @@ export async function changeNoun<C extends ObjectCollection>(
 export async function removeNoun<C extends ObjectCollection>(
   collection: C,
   id: string,
-  { actor, organization, dryRun, version }: Pick<Call, 'actor' | 'organization' | 'dryRun' | 'version'>,
+  call: Where & Pick<Call, 'dryRun' | 'version'>,
   deps: OperationDeps,
 ): Promise<Answer<never>> {
-  const before = await find(collection, id, organization, deps);
-  const row = rowOf(await toObject(collection, before, createNames(deps.store)), organization);
+  const { actor } = call;
+  const before = await findNoun(collection, id, call, deps);
+  const row = await toRow(collection, before, call, createNames(deps.store));
   requireRowAccess(actor, collection, { action: 'delete', row });
-  requireVersion(before, version);
+  requireVersion(before, call.version);
   await deps.guards.requireChange(actor, collection, before, undefined);
-  if (dryRun) {
+  if (call.dryRun) {
     const described = await describeRemovalOf(collection, before, deps);
     return { wouldDo: await visibleOfDryRun(described, { actor, table: collection, row }, deps) };
   }
