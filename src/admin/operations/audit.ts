@@ -8,11 +8,11 @@ import { defined } from '../../storage/defined.ts';
 import { CSV, NDJSON, toCsvLines, toNdjsonLines } from '../audit-export.ts';
 import { MOST_COUNTED } from '../living.ts';
 import type { Actor } from '../rights/actor.ts';
-import { visiblePart } from '../rights/guards.ts';
 import type { OperationDeps } from './deps.ts';
-import { type Call, defineOperation } from './operation.ts';
+import { createNames } from './nouns/to-object.ts';
+import { type Call, defineOperation, type Where } from './operation.ts';
 import { counted, moment, pageOf, pageQuery, toMoment } from './shapes.ts';
-import { findVisible, tells } from './visible-pages.ts';
+import { findVisible, visibleParts } from './visible-pages.ts';
 
 const ENTRY_ID = /^[\w.-]{1,128}$/;
 const PAGE = 100;
@@ -59,7 +59,7 @@ type Filters = z.output<typeof filterQuery>;
 
 type Scope = 'server' | 'organization';
 
-type AnyCall<Query> = Pick<Call<string, Query>, 'actor' | 'organization' | 'query'>;
+type AnyCall<Query> = Where & Pick<Call<string, Query>, 'query'>;
 
 function toFilter(scope: Scope, { organization, query }: AnyCall<Filters>): AuditFilter {
   const { actor, target, event, outcome, since, until } = query;
@@ -75,19 +75,14 @@ function toFilter(scope: Scope, { organization, query }: AnyCall<Filters>): Audi
 }
 
 /** Of one request: each organization is read once. */
-function createToEntry({ organizations }: Pick<DirectoryStore, 'organizations'>) {
-  const names = new Map<string, Promise<string>>();
-  const nameOf = (id: string): Promise<string> => {
-    const known = names.get(id) ?? organizations.get(id).then((found) => found?.name ?? id);
-    names.set(id, known);
-    return known;
-  };
+function createToEntry(store: DirectoryStore) {
+  const names = createNames(store, ['organizations']);
   return async ({ cursor, at, organization, ...rest }: AuditRecord): Promise<Entry> =>
     defined({
       id: cursor,
       at: toMoment(at),
       ...rest,
-      organization: organization === undefined ? undefined : await nameOf(organization),
+      organization: organization && ((await names.find(organization)) ?? organization),
     });
 }
 
@@ -101,16 +96,14 @@ const TOLD_BY = {
   until: ['at'],
 } as const satisfies Readonly<Record<keyof typeof filters, readonly string[]>>;
 
-function visibleOf(actor: Actor, each: Entry, query: Filters = {}): Shown[] {
-  const part = visiblePart(actor, 'audit', each);
-  const filtered = Object.entries(TOLD_BY).filter(([name]) => query[name as keyof Filters] !== undefined);
-  return part &&
-    tells(
-      part,
-      filtered.map(([, columns]) => columns),
-    )
-    ? [part as Shown]
-    : [];
+function visibleOf(actor: Actor, entries: readonly Entry[], query: Filters = {}): Shown[] {
+  const asked = Object.keys(query).filter((name) => Object.hasOwn(TOLD_BY, name)) as (keyof Filters)[];
+  return visibleParts(
+    actor,
+    'audit',
+    entries,
+    asked.map((name) => TOLD_BY[name]),
+  );
 }
 
 const hasNoLimits = ({ permissions }: Actor): boolean => permissions.allows('audit', 'read');
@@ -122,8 +115,7 @@ async function* eachPage(scope: Scope, call: AnyCall<Filters>, deps: OperationDe
   let before: string | undefined;
   do {
     const page = await deps.audit.page(defined({ ...filter, limit: PAGE, before }));
-    const entries = await Promise.all(page.entries.map(toEntry));
-    yield entries.flatMap((each) => visibleOf(call.actor, each, call.query));
+    yield visibleOf(call.actor, await Promise.all(page.entries.map(toEntry)), call.query);
     before = page.next;
     // Where the actor may read nothing, nothing else would let other requests in between.
     await setImmediate();
@@ -143,18 +135,15 @@ async function list(scope: Scope, call: AnyCall<z.output<typeof listQuery>>, dep
       const { entries: items, next } = await deps.audit.page(defined({ ...filter, limit, before: after }));
       return defined({ items, next });
     },
-    async (records) => {
-      const all = await Promise.all(records.map(toEntry));
-      return all.flatMap((each) => visibleOf(call.actor, each, call.query));
-    },
+    async (records) => visibleOf(call.actor, await Promise.all(records.map(toEntry)), call.query),
   );
   return { body };
 }
 
-async function get(scope: Scope, id: string, call: AnyCall<unknown>, deps: OperationDeps) {
-  const found = await deps.audit.find(id);
+async function get(scope: Scope, call: Where & Pick<Call, 'parameters'>, deps: OperationDeps) {
+  const found = await deps.audit.find(call.parameters.entry as string);
   const isThere = found && (scope === 'server' || found.organization === call.organization.id);
-  const [body] = isThere ? visibleOf(call.actor, await createToEntry(deps.store)(found)) : [];
+  const [body] = isThere ? visibleOf(call.actor, [await createToEntry(deps.store)(found)]) : [];
   if (!body) throw new NotFound();
   return { body };
 }
@@ -197,110 +186,73 @@ async function exportAll(scope: Scope, call: AnyCall<Filters>, deps: OperationDe
 }
 
 const needs = { table: 'audit', action: 'read' } as const;
-const NEWEST = 'newest first, by actor, target, event, outcome and time';
 
-export const listAudit = defineOperation(
-  {
-    id: 'audit.list',
-    method: 'GET',
-    path: '/audit',
-    summary: `Lists entries of the audit log of the whole server, ${NEWEST}.`,
-    needs,
-    query: listQuery,
-    result: pageOf(shown),
-  },
-  (call, deps) => list('server', call, deps),
-);
+/** @param id what its operations begin with @param path of the list @param of whose the log is */
+function operationsOn<const Id extends string, const Path extends string>(
+  scope: Scope,
+  { id, path, of }: { readonly id: Id; readonly path: Path; readonly of: string },
+) {
+  return [
+    defineOperation(
+      {
+        id: `${id}.list`,
+        method: 'GET',
+        path,
+        summary: `Lists entries of the audit log ${of}, newest first, by actor, target, event, outcome and time.`,
+        needs,
+        query: listQuery,
+        result: pageOf(shown),
+      },
+      (call, deps) => list(scope, call, deps),
+    ),
+    defineOperation(
+      {
+        id: `${id}.get`,
+        method: 'GET',
+        path: `${path}/entries/{entry}`,
+        parameters: { entry: ENTRY_ID },
+        summary: `Shows one entry of the audit log ${of}.`,
+        needs,
+        result: shown,
+      },
+      (call, deps) => get(scope, call, deps),
+    ),
+    defineOperation(
+      {
+        id: `${id}.count`,
+        method: 'GET',
+        path: `${path}/count`,
+        summary: `Counts entries of the audit log ${of}, exactly up to 1,000.`,
+        needs,
+        query: filterQuery,
+        result: counted,
+      },
+      (call, deps) => count(scope, call, deps),
+    ),
+    defineOperation(
+      {
+        id: `${id}.export`,
+        method: 'GET',
+        path: `${path}/export`,
+        summary: `Gives all entries of the audit log ${of}, as lines of JSON or as CSV.`,
+        needs,
+        query: filterQuery,
+        media: [NDJSON, CSV],
+        dangerous: true,
+      },
+      (call, deps) => exportAll(scope, call, deps),
+    ),
+  ] as const;
+}
 
-export const getAuditEntry = defineOperation(
-  {
-    id: 'audit.get',
-    method: 'GET',
-    path: '/audit/entries/{entry}',
-    parameters: { entry: ENTRY_ID },
-    summary: 'Shows one entry of the audit log.',
-    needs,
-    result: shown,
-  },
-  (call, deps) => get('server', call.parameters.entry, call, deps),
-);
+export const auditOfServer = operationsOn('server', {
+  id: 'audit',
+  path: '/audit',
+  of: 'of the whole server',
+});
 
-export const countAudit = defineOperation(
-  {
-    id: 'audit.count',
-    method: 'GET',
-    path: '/audit/count',
-    summary: 'Counts entries of the audit log of the whole server, exactly up to 1,000.',
-    needs,
-    query: filterQuery,
-    result: counted,
-  },
-  (call, deps) => count('server', call, deps),
-);
-
-export const exportAudit = defineOperation(
-  {
-    id: 'audit.export',
-    method: 'GET',
-    path: '/audit/export',
-    summary: 'Gives all entries of the audit log of the whole server, as lines of JSON or as CSV.',
-    needs,
-    query: filterQuery,
-    media: [NDJSON, CSV],
-    dangerous: true,
-  },
-  (call, deps) => exportAll('server', call, deps),
-);
-
-export const listOrganizationAudit = defineOperation(
-  {
-    id: 'organizations.audit.list',
-    method: 'GET',
-    path: '/organizations/{organization}/audit',
-    summary: `Lists entries of the audit log that concern the organization, ${NEWEST}.`,
-    needs,
-    query: listQuery,
-    result: pageOf(shown),
-  },
-  (call, deps) => list('organization', call, deps),
-);
-
-export const getOrganizationAuditEntry = defineOperation(
-  {
-    id: 'organizations.audit.get',
-    method: 'GET',
-    path: '/organizations/{organization}/audit/entries/{entry}',
-    parameters: { entry: ENTRY_ID },
-    summary: 'Shows one entry of the audit log of the organization.',
-    needs,
-    result: shown,
-  },
-  (call, deps) => get('organization', call.parameters.entry, call, deps),
-);
-
-export const countOrganizationAudit = defineOperation(
-  {
-    id: 'organizations.audit.count',
-    method: 'GET',
-    path: '/organizations/{organization}/audit/count',
-    summary: 'Counts entries of the audit log of the organization, exactly up to 1,000.',
-    needs,
-    query: filterQuery,
-    result: counted,
-  },
-  (call, deps) => count('organization', call, deps),
-);
-
-export const exportOrganizationAudit = defineOperation(
-  {
-    id: 'organizations.audit.export',
-    method: 'GET',
-    path: '/organizations/{organization}/audit/export',
-    summary: 'Gives all entries of the audit log of the organization, as lines of JSON or as CSV.',
-    needs,
-    query: filterQuery,
-    media: [NDJSON, CSV],
-    dangerous: true,
-  },
-  (call, deps) => exportAll('organization', call, deps),
-);
+export const auditOfOrganization = operationsOn('organization', {
+  id: 'organizations.audit',
+  path: '/organizations/{organization}/audit',
+  of: 'of the organization',
+});

@@ -8,25 +8,15 @@ import {
   removeApplicationSecret,
 } from './application-secrets.ts';
 import { revokeApplicationOperation } from './applications.ts';
-import {
-  countAudit,
-  countOrganizationAudit,
-  exportAudit,
-  exportOrganizationAudit,
-  getAuditEntry,
-  getOrganizationAuditEntry,
-  listAudit,
-  listOrganizationAudit,
-} from './audit.ts';
+import { auditOfOrganization, auditOfServer } from './audit.ts';
 import { dropEarlierConnectionTokens, getConnectionUse, rotateConnection } from './connections.ts';
 import { testDatasourceOperation } from './datasources.ts';
 import { explainRights, explainTokenOfOrganization, explainTokenOfServer } from './explain.ts';
+import { endLogin, endToken, getLogin, getToken, listLogins, listTokens } from './granted.ts';
 import { listKeys, removeKey, rotateKeys } from './keys.ts';
-import { endLogin, getLogin, listLogins } from './logins.ts';
 import { operationsOnNouns } from './nouns/index.ts';
 import type { Operation } from './operation.ts';
 import { getOrganizationState, getState } from './state.ts';
-import { endToken, getToken, listTokens } from './tokens.ts';
 import { getUserState, linkPasswordReset, mailPasswordReset, revokeUser, unlockUser } from './users.ts';
 import { listDeliveries, pingWebhook, resendDelivery, rotateWebhookSecret } from './webhooks.ts';
 
@@ -47,14 +37,8 @@ export const operations = [
   listLogins,
   getLogin,
   endLogin,
-  listAudit,
-  getAuditEntry,
-  countAudit,
-  exportAudit,
-  listOrganizationAudit,
-  getOrganizationAuditEntry,
-  countOrganizationAudit,
-  exportOrganizationAudit,
+  ...auditOfServer,
+  ...auditOfOrganization,
   listKeys,
   rotateKeys,
   removeKey,

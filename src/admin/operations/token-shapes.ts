@@ -6,6 +6,7 @@ import { standingsOf } from '../../registry/standings.ts';
 import type { DirectoryStore, LoginRow, TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { LivingDeps } from '../living.ts';
+import { createNames, type Names } from './nouns/to-object.ts';
 import { permissionsShape, toShape, toWords, wordsShape } from './rights-shape.ts';
 import { moment, toMoment, toMomentIf } from './shapes.ts';
 
@@ -53,44 +54,19 @@ export const login = z.strictObject({
   browserSession: z.string().exactOptional().describe('`sid` of the browser session that it began in.'),
 });
 
-export type Token = z.input<typeof token>;
-export type Login = z.input<typeof login>;
+type Token = z.input<typeof token>;
+type Login = z.input<typeof login>;
 
-interface Names {
-  readonly organization: string;
-  readonly application: string;
-}
-
-/** Of one page: each noun is read once. */
-class Namer {
-  readonly #names = new Map<string, Promise<string>>();
-  readonly #store: DirectoryStore;
-
-  constructor(store: DirectoryStore) {
-    this.#store = store;
-  }
-
-  #find(collection: 'organizations' | 'applications', id: string): Promise<string> {
-    const known = this.#names.get(id) ?? this.#store[collection].get(id).then((noun) => noun?.name ?? id);
-    this.#names.set(id, known);
-    return known;
-  }
-
-  async of({ organization, application }: TokenRow | LoginRow): Promise<Names> {
-    const [of, by] = await Promise.all([
-      this.#find('organizations', organization),
-      this.#find('applications', application),
-    ]);
-    return { organization: of, application: by };
-  }
-}
-
-function toGranted(row: TokenRow | LoginRow, { organization, application }: Names, standing: Standing) {
+async function toGranted(row: TokenRow | LoginRow, names: Names, standing: Standing | undefined) {
+  const [organization = row.organization, application = row.application] = await Promise.all([
+    names.find(row.organization),
+    names.find(row.application),
+  ]);
   const permissions = fromStored(row.permissions);
   return {
     id: row.id,
     organization,
-    state: standing,
+    state: standing as Standing,
     subject: row.subject,
     user: row.user,
     application,
@@ -109,37 +85,42 @@ function toGranted(row: TokenRow | LoginRow, { organization, application }: Name
   };
 }
 
-export type ShapeDeps = Pick<LivingDeps, 'storage'> & { readonly store: DirectoryStore };
+interface ShapeDeps extends Pick<LivingDeps, 'storage'> {
+  readonly store: DirectoryStore;
+}
 
-export async function toTokens(rows: readonly TokenRow[], deps: ShapeDeps): Promise<Token[]> {
-  const [standings, names] = [await standingsOf(rows, deps.storage.nodes), new Namer(deps.store)];
+/** Of one page: each noun is read once. @param toOwn what only one of the two kinds has */
+async function toObjects<Row extends TokenRow | LoginRow, Own extends object>(
+  rows: readonly Row[],
+  { storage, store }: ShapeDeps,
+  toOwn: (row: Row) => Own,
+) {
+  const standings = await standingsOf(rows, storage.nodes);
+  const names = createNames(store, ['organizations', 'applications']);
   return Promise.all(
     rows.map(async (row, index) =>
-      defined({
-        ...toGranted(row, await names.of(row), standings[index] as Standing),
-        format: row.format,
-        issuedAt: toMoment(row.issuedAt),
-        username: row.username,
-        roles: row.roles && [...row.roles],
-        login: row.login,
-        connection: row.connection,
-        address: row.address,
-        requestId: row.requestId,
-      }),
+      defined({ ...(await toGranted(row, names, standings[index])), ...toOwn(row) }),
     ),
   );
 }
 
-export async function toLogins(rows: readonly LoginRow[], deps: ShapeDeps): Promise<Login[]> {
-  const [standings, names] = [await standingsOf(rows, deps.storage.nodes), new Namer(deps.store)];
-  return Promise.all(
-    rows.map(async (row, index) =>
-      defined({
-        ...toGranted(row, await names.of(row), standings[index] as Standing),
-        createdAt: toMoment(row.createdAt),
-        refreshedAt: toMomentIf(row.rotatedAt),
-        browserSession: row.openid?.sid,
-      }),
-    ),
-  );
+export function toTokens(rows: readonly TokenRow[], deps: ShapeDeps): Promise<Token[]> {
+  return toObjects(rows, deps, (row) => ({
+    format: row.format,
+    issuedAt: toMoment(row.issuedAt),
+    username: row.username,
+    roles: row.roles && [...row.roles],
+    login: row.login,
+    connection: row.connection,
+    address: row.address,
+    requestId: row.requestId,
+  }));
+}
+
+export function toLogins(rows: readonly LoginRow[], deps: ShapeDeps): Promise<Login[]> {
+  return toObjects(rows, deps, (row) => ({
+    createdAt: toMoment(row.createdAt),
+    refreshedAt: toMomentIf(row.rotatedAt),
+    browserSession: row.openid?.sid,
+  }));
 }

@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toCsvLines } from '../../../src/admin/audit-export.ts';
-import {
-  countOrganizationAudit,
-  exportAudit,
-  exportOrganizationAudit,
-  getAuditEntry,
-  listAudit,
-  listOrganizationAudit,
-} from '../../../src/admin/operations/audit.ts';
+import { auditOfOrganization, auditOfServer } from '../../../src/admin/operations/audit.ts';
 import { NotFound } from '../../../src/errors/domain.ts';
 import { permissionsOf, type Running, SERVER, start } from './support.ts';
 
 const ACME = '/organizations/acme/audit';
+const [listAudit, getAuditEntry, , exportAudit] = auditOfServer;
+const [listOrganizationAudit, , countOrganizationAudit, exportOrganizationAudit] = auditOfOrganization;
 
 /** Entries of acme, and one of the other organization. */
 async function fill({ server }: Running): Promise<void> {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { endLogin, listLogins } from '../../../src/admin/operations/logins.ts';
-import { endToken, getToken, listTokens } from '../../../src/admin/operations/tokens.ts';
+import {
+  endLogin,
+  endToken,
+  getToken,
+  listLogins,
+  listTokens,
+} from '../../../src/admin/operations/granted.ts';
 import { NotAllowed, NotFound } from '../../../src/errors/domain.ts';
 import { exchangeForm } from '../../support/exchange.ts';
 import { OPAQUE_RESOURCE, PASSWORD, RESOURCE } from '../../support/server.ts';

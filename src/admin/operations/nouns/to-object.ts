@@ -1,12 +1,14 @@
 /** Nouns as objects of the API: with names where the store has ids. */
 import { entryOf, toJson } from '../../../apply/entries.ts';
 import { spellFaces } from '../../../apply/write-file.ts';
+import { collectionOf } from '../../../directory/collections.ts';
 import { MANAGEMENT } from '../../../nouns/built-in.ts';
 import {
   type CollectionName,
   type Connection,
   declarationOf,
   type Nouns,
+  nameOf,
   type Organization,
   organizationOf,
   type User,
@@ -22,15 +24,15 @@ export interface Names {
   find(id: string): Promise<string | undefined>;
 }
 
-export function createNames(store: DirectoryStore): Names {
+const NAMED = ['roles', 'applications', 'organizations', 'users'] as const;
+
+/** @param among what the ids are of */
+export function createNames(store: DirectoryStore, among: readonly (typeof NAMED)[number][] = NAMED): Names {
   const known = new Map<string, Promise<string | undefined>>();
   async function read(id: string): Promise<string | undefined> {
-    const [role, application, organization] = await Promise.all([
-      store.roles.get(id),
-      store.applications.get(id),
-      store.organizations.get(id),
-    ]);
-    return (role ?? application ?? organization)?.name ?? (await store.users.get(id))?.username;
+    const found = await Promise.all(among.map((collection) => collectionOf(store, collection).get(id)));
+    const noun = found.find((each) => each !== undefined);
+    return noun && nameOf(noun);
   }
   return {
     find(id) {
