@@ -15,8 +15,8 @@ import { type Ask, type Face, type FaceRequest, Reply } from '../face.ts';
 import { insteadOf } from '../instead-of.ts';
 import type { FaceParts } from '../parts.ts';
 import { deviceHive } from './declaration.ts';
+import { isLetIn, mayRefresh } from './device-rights.ts';
 import { ACCESS_DENIED, DeviceHiveRefusal, toFailure, UNAUTHORIZED, unauthorized } from './errors.ts';
-import { isLetIn, mayRefresh } from './let-in.ts';
 import {
   parseLogin,
   parsePair,
@@ -64,7 +64,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
   async function realmOf(login: string, request: FaceRequest) {
     if (!request.settings.administrators) return undefined;
     const administrator = await users.findByLogin('management', login);
-    return administrator && isLetIn(administrator, request) ? 'management' : undefined;
+    return administrator && isLetIn(administrator, request.organization) ? 'management' : undefined;
   }
 
   async function requireCaller(request: FaceRequest, action: string): Promise<Caller> {
@@ -72,7 +72,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
     const row = await request.findToken(token);
     const user = row && (await users.findBySubject(row.subject));
     // A plugin's token goes to the operator of the plugin, who is not its creator.
-    if (!row?.devices || !user || findTopic(token) !== undefined || !isLetIn(user, request)) {
+    if (!row?.devices || !user || findTopic(token) !== undefined || !isLetIn(user, request.organization)) {
       const isOver = await presentedTokens.hasExpired(token);
       throw new DeviceHiveRefusal(401, isOver ? 'Token expired' : UNAUTHORIZED);
     }
@@ -101,7 +101,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
     isOfPlugin = false,
   ): Promise<Reply> {
     const realm = target.realm === 'management' ? target.realm : undefined;
-    const tokens = tokensFor(settings, { realm, isOfPlugin });
+    const tokens = tokensFor(settings, realm, isOfPlugin);
     const issued = await ask.token({
       grantType: DERIVED_LOGIN,
       subject: { kind: 'access token', row },
@@ -143,14 +143,9 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
       async 'POST /token'(request, ask) {
         const { login, password } = parseLogin(request.body);
         const realm = await realmOf(login, request);
-        const issued = await ask.token({
-          grantType: 'password',
-          parameters: { username: login, password },
-          devices: true,
-          token: tokensFor(request.settings, { realm, isOfPlugin: false }),
-          realm,
-        });
-        return created(issued);
+        const proof = { grantType: 'password', parameters: { username: login, password } };
+        const token = tokensFor(request.settings, realm);
+        return created(await ask.token({ ...proof, devices: true, token, realm }));
       },
 
       async 'POST /token/create'(request, ask) {
@@ -172,7 +167,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
           throw unauthorized('no refresh token of this API');
         }
         if (facts.expiresAt <= now()) throw new DeviceHiveRefusal(401, 'Token has expired');
-        if (!(await mayRefresh(facts, request, users))) {
+        if (!(await mayRefresh(facts, request.organization, users))) {
           throw unauthorized('administrator or plugin whose access has ended');
         }
         const { answer } = await ask
@@ -180,7 +175,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
             grantType: 'refresh_token',
             parameters: { refresh_token: refreshToken },
             devices: true,
-            token: tokensFor(request.settings, facts),
+            token: tokensFor(request.settings, facts.realm, facts.topic !== undefined),
             realm: facts.realm,
           })
           .catch(insteadOf(ProofRejected, ({ message }) => unauthorized(message)));

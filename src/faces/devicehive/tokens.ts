@@ -17,17 +17,6 @@ const NO_ACTION = [1];
 const REFRESH = 0;
 export const ACCESS = 1;
 
-/** Who refreshes: in which realm, and whether for a plugin. */
-export interface RefreshFacts {
-  readonly realm: 'management' | undefined;
-  /** Number of the user; absent for a plugin. */
-  readonly user: number | undefined;
-  readonly isOfPlugin: boolean;
-  readonly topic: string | undefined;
-  /** Milliseconds. */
-  readonly expiresAt: number;
-}
-
 export function actionIdsOf({ devices }: TokenRow): number[] {
   const { actions = [] } = devices ?? {};
   if (actions.includes(ALL)) return ALL_ACTIONS;
@@ -52,10 +41,11 @@ export function findTopic(token: string): string | undefined {
   }
 }
 
-/** @param realm of the user that they are for */
+/** @param realm of the user that they are for, if it is that of administrators */
 export function tokensFor(
   { ttl = TTL, refreshTtl = REFRESH_TTL }: FaceSettings,
-  { realm, isOfPlugin }: Pick<RefreshFacts, 'realm' | 'isOfPlugin'>,
+  realm: 'management' | undefined,
+  isOfPlugin = false,
 ): FaceTokens {
   function payloadOf(row: TokenRow, user: User | undefined, type: number, expiresAt: number) {
     const shared = { a: actionIdsOf(row), e: expiresAt, t: type };
@@ -81,8 +71,11 @@ export function tokensFor(
   };
 }
 
+/** What a refresh token of this API says: one of a user has no topic, one of a plugin no user. */
+export type RefreshFacts = NonNullable<ReturnType<typeof readRefreshClaims>>;
+
 /** @param claims of a refresh token that this server signed @returns undefined for a token of another API */
-export function readRefreshClaims(claims: Readonly<Record<string, unknown>>): RefreshFacts | undefined {
+export function readRefreshClaims(claims: Readonly<Record<string, unknown>>) {
   if (claims.kind !== DEVICE_ACCESS) return undefined;
   // As `tokensFor` wrote them.
   const { exp, realm, payload } = claims as unknown as {
@@ -90,6 +83,5 @@ export function readRefreshClaims(claims: Readonly<Record<string, unknown>>): Re
     realm?: 'management';
     payload: { u?: number; tpc?: string };
   };
-  const { u: user, tpc: topic } = payload;
-  return { realm, user, isOfPlugin: topic !== undefined, topic, expiresAt: exp * 1000 };
+  return { realm, user: payload.u, topic: payload.tpc, expiresAt: exp * 1000 };
 }
