@@ -1,20 +1,14 @@
 /** A face's call to the token service: as the face's client, or as an application that authenticates. */
 import type { AuthenticatedClient } from '../clients/authentication.ts';
 import { noteClient } from '../clients/client-notes.ts';
-import type { ActiveApplication, DirectoryView, RequestView } from '../directory/directory.ts';
+import type { DirectoryView, RequestView } from '../directory/directory.ts';
 import { DomainError } from '../errors/domain.ts';
-import type { FaceName, FaceSettings, Organization } from '../nouns/index.ts';
+import type { FaceName } from '../nouns/index.ts';
 import type { Issued } from '../tokens/grant.ts';
 import type { Through } from '../tokens/through.ts';
-import type { ApplicationSecret, Ask, TokenQuestion } from './face.ts';
+import type { ApplicationSecret, Ask, Tenant, TokenQuestion } from './face.ts';
 import type { FaceState } from './incoming.ts';
 import type { FaceParts } from './parts.ts';
-
-export interface Tenant {
-  readonly organization: Organization;
-  readonly settings: FaceSettings;
-  readonly client: ActiveApplication;
-}
 
 /** The token service did not do what the face asked for. */
 export interface RefusedAsk {

@@ -43,11 +43,7 @@ export async function createFaces(parts: FaceParts, further: readonly Face[] = [
     routes: (ctx, next) => (hasPath(ctx.path) ? all(ctx, next) : next()),
     hasPath,
     calls: (record) => ({
-      system: createSystem({
-        call: async (name, ...call) => mounts.find((mount) => mount.name === name)?.call(...call),
-        record,
-        now: parts.now,
-      }),
+      system: createSystem({ mounts, record, now: parts.now }),
     }),
   };
 }

@@ -1,9 +1,7 @@
 /**
- * Faces: older token APIs, answered at their own paths in their own words. A face knows how an old request becomes a
+ * What a face is: an older token API, answered at its own paths in its own words. It knows how an old request becomes a
  * request to the token service, how its answer becomes an old one, and how a failure becomes an old failure. It never
- * checks a password and never makes a token: the token service does, for all callers alike. Routes: those of each face.
- *
- * This file: what a face is.
+ * checks a password and never makes a token: the token service does, for all callers alike.
  */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import type { Application, FaceName, FaceSettings, Organization } from '../nouns/index.ts';
@@ -12,6 +10,7 @@ import type { Asked } from '../tokens/asked.ts';
 import type { ConnectionAnswer, IssuedAccess } from '../tokens/grant.ts';
 import type { FoundToken } from '../tokens/grants/subject-token.ts';
 import type { Through } from '../tokens/through.ts';
+import type { Incoming } from './incoming.ts';
 
 /** An application's own id and secret, as a request carries them. */
 export interface ApplicationSecret {
@@ -25,20 +24,20 @@ export interface Named {
   readonly application?: string | undefined;
 }
 
-/** A request to a face, of an organization for which it is switched on. */
-export interface FaceRequest {
+/** An organization for which the face is switched on. */
+export interface Tenant {
   readonly organization: Organization;
   readonly settings: FaceSettings;
   /**
    * The face as a client: the application that the settings or the path name, under a `client_id` of the face's own.
    */
   readonly client: ActiveApplication;
+}
+
+export interface FaceRequest extends Tenant, Pick<Incoming, 'method' | 'query' | 'header' | 'isOwn'> {
   readonly view: DirectoryView;
-  /** As it was sent. */
-  readonly method: string;
   /** What the path named beside organization and application, decoded. */
   readonly params: Readonly<Record<string, string>>;
-  readonly query: URLSearchParams;
   /** The parsed body; a form is an object of texts. Undefined for a request without a body. */
   readonly body: unknown;
   /** The token of the Authorization header (RFC 6750 section 2.1). */
@@ -47,12 +46,8 @@ export interface FaceRequest {
   readonly basic: ApplicationSecret | undefined;
   readonly address: string;
   readonly requestId: string;
-  /** @param name in lower case @returns an empty text for an absent header */
-  header(name: string): string;
   /** A living access token that was asked for through this face, for this organization; undefined for anything else. */
   findToken(value: string): Promise<TokenRow | undefined>;
-  /** Whether it was made in this process, by a program that embeds the server. */
-  readonly isOwn: boolean;
 }
 
 /** What a face asks the token service for, and what its clients expect of the answer. */

@@ -16,7 +16,7 @@ export interface Incoming {
   readonly query: URLSearchParams;
   /** Milliseconds. */
   readonly startedAt: number;
-  /** Whether a program in this process made it. */
+  /** Whether it was made in this process, by a program that embeds the server. */
   readonly isOwn: boolean;
   /** @param name in lower case @returns an empty text for an absent header */
   readonly header: (name: string) => string;

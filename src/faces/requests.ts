@@ -3,14 +3,20 @@ import { Refusal } from '../http/refusal.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parseJsonText } from '../permissions/json.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
-import type { Tenant } from './ask.ts';
-import type { ApplicationSecret, Face, FaceRequest } from './face.ts';
+import type { ApplicationSecret, Face, FaceRequest, Tenant } from './face.ts';
 import type { Incoming } from './incoming.ts';
 import type { Params } from './routes.ts';
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const BASIC = /^Basic +([A-Za-z0-9+/_-]+={0,2})$/i;
 const MAX_FIELDS = 200;
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Whether a body, or a member of one, has members itself. */
+export function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /** The body is not what it says to be. */
 export class UnreadableBody extends Refusal {}
@@ -70,32 +76,35 @@ function decodeParams(params: Params): Record<string, string> {
   }
 }
 
-interface Read extends Pick<FaceRequest, 'view' | 'body'> {
-  readonly face: Face;
-  readonly tenant: Tenant;
-  readonly params: Params;
-}
-
 /** @throws Refusal 400 for broken encoding in the path */
 export function createFaceRequest(
   { method, query, header, isOwn, state }: Incoming,
-  { face, tenant, view, params, body }: Read,
+  {
+    face,
+    tenant,
+    params,
+    ...read
+  }: Pick<FaceRequest, 'view' | 'body'> & {
+    readonly face: Face;
+    readonly tenant: Tenant;
+    readonly params: Params;
+  },
   presentedTokens: PresentedTokens,
 ): FaceRequest {
   const { organization: _, application: __, ...others } = params;
   const authorization = header('authorization');
   return {
     ...tenant,
-    view,
+    ...read,
     method,
-    params: decodeParams(others),
     query,
-    body,
+    header,
+    isOwn,
+    params: decodeParams(others),
     bearer: BEARER.exec(authorization)?.[1],
     basic: findBasic(authorization),
     address: state.address,
     requestId: state.requestId,
-    header,
     async findToken(value) {
       const row = await presentedTokens.findAccessToken(value);
       if (row?.face !== face.name || row.organization !== tenant.organization.id) return undefined;
@@ -104,6 +113,5 @@ export function createFaceRequest(
       state.bearer = row;
       return row;
     },
-    isOwn,
   };
 }

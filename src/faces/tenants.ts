@@ -1,8 +1,7 @@
 /** Whose face answers a request, and as which client. */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import { isNounId, isRegistered, type Organization } from '../nouns/index.ts';
-import type { Tenant } from './ask.ts';
-import type { Face, Named } from './face.ts';
+import type { Face, Named, Tenant } from './face.ts';
 
 async function findOrganization(view: DirectoryView, name: string | undefined, host: string) {
   if (name === undefined) return view.findOrganizationOf(host);

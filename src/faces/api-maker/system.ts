@@ -8,7 +8,6 @@ import { quote } from '../../errors/texts.ts';
 import type { Answered } from '../../http/access-log.ts';
 import { toFailure } from '../../http/errors.ts';
 import type { RequestState } from '../../http/request-state.ts';
-import type { FaceName } from '../../nouns/index.ts';
 import { type System, SystemRequestRefused, type SystemToken, type SystemTokenRequest } from '../embedded.ts';
 import type { Incoming } from '../incoming.ts';
 import type { Mount } from '../mount.ts';
@@ -16,8 +15,7 @@ import { apiMaker } from './declaration.ts';
 import { TOKEN_ROUTE } from './requests.ts';
 
 export interface SystemDeps {
-  /** As `Mount.call`, of the face with that name. */
-  readonly call: (name: FaceName, ...call: Parameters<Mount['call']>) => ReturnType<Mount['call']>;
+  readonly mounts: readonly Mount[];
   /** Is told of every request when it has been answered, for the log and the metrics. */
   readonly record: (answered: Answered) => void;
   /** Milliseconds. */
@@ -33,18 +31,16 @@ interface Envelope {
   readonly errors?: SystemRequestRefused['errors'];
 }
 
-export function createSystem({ call, record, now }: SystemDeps): System {
+export function createSystem({ mounts, record, now }: SystemDeps): System {
+  const mount = mounts.find(({ name }) => name === apiMaker.name);
+
   async function getOne(request: SystemTokenRequest, named: string): Promise<SystemToken> {
     const started = performance.now();
     // Programs in JavaScript may name none, which to a face means the default one.
     const organization = String(named).toWellFormed();
     const path = `/api/system-api/${encodeURIComponent(organization)}/token`;
-    const state: RequestState = {
-      address: ADDRESS,
-      peer: ADDRESS,
-      requestId: crypto.randomUUID(),
-      started,
-    };
+    const requestId = crypto.randomUUID();
+    const state: RequestState = { address: ADDRESS, peer: ADDRESS, requestId, started };
     const incoming: Incoming = {
       method: METHOD,
       path,
@@ -57,7 +53,7 @@ export function createSystem({ call, record, now }: SystemDeps): System {
     };
     let status = 500;
     try {
-      const reply = await call(apiMaker.name, incoming, TOKEN_ROUTE, organization);
+      const reply = await mount?.call(incoming, TOKEN_ROUTE, organization);
       status = reply?.status ?? 404;
       const { data, errors } = (reply?.body ?? {}) as Envelope;
       if (status === 200 && data) return data;
@@ -69,7 +65,7 @@ export function createSystem({ call, record, now }: SystemDeps): System {
       status = failure?.status ?? 500;
       state.reason ??= reasonOf(error);
       if (!failure) state.unforeseen = error;
-      const unforeseen = `The request failed. The log has the cause under the request id ${state.requestId}.`;
+      const unforeseen = `The request failed. The log has the cause under the request id ${requestId}.`;
       throw new SystemRequestRefused(status, [{ message: failure?.description ?? unforeseen }], {
         cause: error,
       });
