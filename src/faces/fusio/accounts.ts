@@ -5,7 +5,7 @@ import { AlreadyTaken, ProofRejected, UnfitPassword } from '../../errors/domain.
 import { Refusal } from '../../http/refusal.ts';
 import type { Application, User } from '../../nouns/index.ts';
 import { findableEmail } from '../../nouns/usernames.ts';
-import type { FaceRequest, FaceRoutes } from '../face.ts';
+import type { FaceRoutes } from '../face.ts';
 import { insteadOf } from '../instead-of.ts';
 import type { FaceParts } from '../parts.ts';
 import { requireScope } from './access.ts';
@@ -24,20 +24,14 @@ const done = (message: string) => ({ success: true, message });
 
 const insteadOfUnfit = insteadOf(UnfitPassword, ({ problem }) => malformed(`Password ${problem}`));
 
-interface Account {
-  readonly roleId: number | null;
-  readonly name: string;
-  readonly email: string | null;
-  readonly scopes: readonly string[];
-}
-
-const describe = (of: User | Application, { roleId, name, email, scopes }: Account) => ({
+/** @param roleId number of the first role of a person */
+const describe = (of: User | Application, name: string, scopes: readonly string[], roleId?: number) => ({
   id: of.number,
-  roleId,
+  roleId: roleId ?? null,
   planId: null,
   status: ACTIVE,
   name,
-  email,
+  email: ('email' in of && of.email) || null,
   points: null,
   scopes,
   plans: [],
@@ -48,41 +42,27 @@ const describe = (of: User | Application, { roleId, name, email, scopes }: Accou
 export function createAccountRoutes(deps: FaceParts): FaceRoutes {
   const { users, registerByMail, accountMails, limitRegistration } = deps;
 
-  async function findRoleNumber({ view }: FaceRequest, { roles }: User): Promise<number | null> {
-    const [first] = roles;
-    return (first === undefined ? undefined : await view.findRole(first))?.number ?? null;
-  }
-
   return {
     async 'GET /authorization/whoami'(request) {
       const token = await requireScope(request, 'authorization');
       const { view, client } = request;
-      const bearer =
-        token.user === undefined
-          ? (await view.findApplicationById(token.application))?.application
-          : undefined;
+      const active = token.user === undefined && (await view.findApplicationById(token.application));
+      const bearer = active ? active.application : undefined;
       // An application that a person registered acts as that person; one that the operator made, as itself.
       const owner = token.user ?? bearer?.owner;
       if (bearer && owner === undefined) {
-        const scopes = await findScopes(view, bearer);
-        return describe(bearer, { roleId: null, name: bearer.name, email: null, scopes });
+        return describe(bearer, bearer.name, await findScopes(view, bearer));
       }
       const user = owner === undefined ? undefined : await users.find(owner);
       if (!user || !isActive(user)) throw new Refusal(404, 'Could not find user');
-      const { username: name, email = null } = user;
-      const roleId = await findRoleNumber(request, user);
-      return describe(user, {
-        roleId,
-        name,
-        email,
-        scopes: await findScopes(view, client.application, user),
-      });
+      const [first] = user.roles;
+      const role = first === undefined ? undefined : await view.findRole(first);
+      return describe(user, user.username, await findScopes(view, client.application, user), role?.number);
     },
 
     async 'POST /consumer/register'(request) {
-      const { client } = request;
-      const settings = request.settings as FusioSettings;
-      if (!settings.registration) throw new Refusal(503, 'Registration is switched off');
+      const { registration, activationUrl } = request.settings as FusioSettings;
+      if (!registration) throw new Refusal(503, 'Registration is switched off');
       const fields = fieldsOf(request);
       const username = requireText(fields, 'name', 'No username was provided');
       const email = requireText(fields, 'email', 'No email was provided');
@@ -92,11 +72,9 @@ export function createAccountRoutes(deps: FaceParts): FaceRoutes {
       if (!PRINTABLE_ASCII.test(password)) {
         throw malformed('Password must contain only printable ascii characters');
       }
-      const { application } = client;
-      await registerByMail(
-        { application, username, email, password, author: authorFor(request) },
-        settings.activationUrl,
-      )
+      const { application } = request.client;
+      const account = { application, username, email, password, author: authorFor(request) };
+      await registerByMail(account, activationUrl)
         .catch(insteadOf(AlreadyTaken, () => malformed('User name already exists')))
         .catch(insteadOfUnfit);
       return done('Registration successful');
@@ -112,17 +90,12 @@ export function createAccountRoutes(deps: FaceParts): FaceRoutes {
     },
 
     async 'POST /consumer/password_reset'(request) {
-      const { client, address } = request;
-      const settings = request.settings as FusioSettings;
+      const { passwordResetUrl } = request.settings as FusioSettings;
       const email = requireText(fieldsOf(request), 'email', 'No email was provided');
       requireMails(accountMails);
-      await limitRegistration(address);
-      accountMails.sendPasswordReset(
-        client.application,
-        email,
-        settings.passwordResetUrl,
-        authorFor(request),
-      );
+      await limitRegistration(request.address);
+      const { application } = request.client;
+      accountMails.sendPasswordReset(application, email, passwordResetUrl, authorFor(request));
       return done('Password reset email was send');
     },
 

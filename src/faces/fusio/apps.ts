@@ -7,9 +7,10 @@ import { defined } from '../../storage/defined.ts';
 import { type FaceRequest, type FaceRoutes, Reply } from '../face.ts';
 import { insteadOf } from '../instead-of.ts';
 import type { FaceParts } from '../parts.ts';
+import type { Fields } from '../requests.ts';
 import { type Person, requirePerson } from './access.ts';
 import { malformed } from './failures.ts';
-import { authorFor, type Fields, fieldsOf, findList, requireText, toDateTime } from './requests.ts';
+import { authorFor, fieldsOf, findList, requireText, toDateTime } from './requests.ts';
 import { findScopes, pickScopes, within } from './scopes.ts';
 
 const PER_PAGE = 16;

@@ -8,9 +8,8 @@ import { defined } from '../../storage/defined.ts';
 import type { FaceRequest, FaceRoutes } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { requirePerson } from './access.ts';
-import { joinCode } from './code-text.ts';
 import { malformed } from './failures.ts';
-import { fieldsOf, findText, readScopes, requireText } from './requests.ts';
+import { fieldsOf, findText, joinCode, readScopes, requireText } from './requests.ts';
 import { findScopes, parseScopes, pickScopes, within } from './scopes.ts';
 
 /** Without one to send people to, as the original says it. */

@@ -10,8 +10,7 @@ import { createAuthorizeRoutes } from './authorize.ts';
 import { fusio } from './declaration.ts';
 import { createDiscoveryRoutes } from './discovery.ts';
 import { createFail } from './failures.ts';
-import { createLoginRoutes } from './login.ts';
-import { createTokenEndpoint } from './token-endpoint.ts';
+import { createTokenRoutes } from './tokens.ts';
 
 export function createFace(deps: FaceParts): Face {
   const { issuer, prefixes: { fusio: prefix = '' } = {} } = deps;
@@ -22,8 +21,7 @@ export function createFace(deps: FaceParts): Face {
     fail: createFail(base),
     grants: (own) => own.filter((grant) => grant === 'password' || grant === 'refresh_token'),
     routes: {
-      ...createLoginRoutes(deps),
-      ...createTokenEndpoint(deps),
+      ...createTokenRoutes(deps),
       ...createAccountRoutes(deps),
       ...createAppRoutes(deps),
       ...createAuthorizeRoutes(deps),

@@ -1,20 +1,19 @@
 /** What Fusio's clients send. Whatever has another type than it must have counts as not sent. */
 import { type Author, authorOf } from '../../changes/author.ts';
 import type { User } from '../../nouns/index.ts';
+import type { NewCode } from '../../tokens/codes.ts';
 import type { FaceRequest } from '../face.ts';
+import { type Fields, isObject } from '../requests.ts';
 import { fusio } from './declaration.ts';
 import { malformed } from './failures.ts';
 import { parseScopes } from './scopes.ts';
 
-export type Fields = Readonly<Record<string, unknown>>;
+const VERIFIER = /^[A-Za-z0-9_-]{43}$/;
 
 /** @throws Refusal 400 for a body that is not an object */
-export function fieldsOf({ body }: FaceRequest): Fields {
-  if (body === undefined) return {};
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw malformed('The body must be an object');
-  }
-  return body as Fields;
+export function fieldsOf({ body = {} }: FaceRequest): Fields {
+  if (!isObject(body)) throw malformed('The body must be an object');
+  return body;
 }
 
 /** @returns undefined if it is missing or empty */
@@ -45,6 +44,17 @@ export function readScopes({ scope }: Fields): readonly string[] | undefined {
   // Taken for nothing it would ask for everything.
   if (typeof scope !== 'string') throw malformed('scope must be a text');
   return parseScopes(scope);
+}
+
+/** A code as these clients carry it, who know no PKCE: with its verifier, in one text. */
+export const joinCode = ({ code, verifier }: NewCode): string => `${code}.${verifier}`;
+
+/** @returns without a verifier if the text does not have one, or has something else in its place */
+export function splitCode(text: string): { readonly code: string; readonly verifier?: string } {
+  const at = text.indexOf('.');
+  if (at < 0) return { code: text };
+  const [code, verifier] = [text.slice(0, at), text.slice(at + 1)];
+  return VERIFIER.test(verifier) ? { code, verifier } : { code };
 }
 
 /** @param user who does it; undefined for a stranger */
