@@ -95,13 +95,19 @@ export function wrongLogin(reason?: string): GrantRefused {
   return new GrantRefused(400, 'invalid_grant', 'invalid username or password', undefined, reason);
 }
 
+const isOneOf = (error: unknown, types: readonly (new (...options: never[]) => Error)[]): boolean =>
+  types.some((type) => error instanceof type);
+
 /** Whether the token service did not accept the credentials, whatever is wrong with them. */
 export function isWrongLogin(error: unknown): boolean {
   if (error instanceof Refusal) return error.status < 500;
-  return [ClientRejected, ProofRejected, MalformedRequest, GrantNotAllowed].some(
-    (type) => error instanceof type,
-  );
+  return isOneOf(error, [ClientRejected, ProofRejected, MalformedRequest, GrantNotAllowed]);
 }
+
+/** For `catch`: tells credentials that were not accepted in another way, and leaves all other errors. @throws always */
+export const insteadOfWrongLogin = (toRefusal: () => Error) => (error: unknown) => {
+  throw isWrongLogin(error) ? toRefusal() : error;
+};
 
 /** What the token endpoint refused, as a token endpoint of Usergrid tells it. */
 export function toGrantRefused(error: unknown): unknown {
@@ -119,9 +125,7 @@ export function toGrantRefused(error: unknown): unknown {
 
 function codeOf(error: unknown, status: number): Code | undefined {
   if (error instanceof AlreadyTaken) return 'duplicate_unique_property_exists';
-  if ([PermissionsNotAllowed, RegistrationClosed, ProofRejected].some((type) => error instanceof type)) {
-    return 'unauthorized';
-  }
+  if (isOneOf(error, [PermissionsNotAllowed, RegistrationClosed, ProofRejected])) return 'unauthorized';
   if (error instanceof UnreadableBody) return 'json_parse';
   if (status === 404) return 'not_found';
   return status === 400 ? 'illegal_argument' : undefined;

@@ -9,7 +9,7 @@ import type { ApplicationSecret, Ask, FaceRequest, TokenQuestion } from '../face
 import type { FaceParts } from '../parts.ts';
 import { type UsergridSettings, usergrid } from './declaration.ts';
 import type { Envelope } from './entities.ts';
-import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
+import { insteadOfWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { findInQuery } from './requests.ts';
 
 /** Seconds that it takes to answer a request with credentials of its own. */
@@ -96,9 +96,9 @@ export function createPrincipals({ users, presentedTokens }: FaceParts) {
     ask: Ask,
   ): Promise<Principal> {
     const question = { ...(await toCredentialsQuestion(as, request)), token: { ttl: TRADE_TTL } };
-    const { answer, row } = await ask.token(question).catch((error: unknown) => {
-      throw isWrongLogin(error) ? new UsergridRefusal(code) : error;
-    });
+    const { answer, row } = await ask
+      .token(question)
+      .catch(insteadOfWrongLogin(() => new UsergridRefusal(code)));
     return fromRow(answer.access_token, row, request);
   }
 

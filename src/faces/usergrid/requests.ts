@@ -2,10 +2,9 @@
 import { defined } from '../../storage/defined.ts';
 import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { ApplicationSecret, FaceRequest } from '../face.ts';
+import { type Fields, isObject } from '../requests.ts';
 import type { UsergridSettings } from './declaration.ts';
 import { GrantRefused, UsergridRefusal } from './errors.ts';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 const MAX_NAME = 200;
 /** Milliseconds, with as many digits as are exact. */
@@ -13,7 +12,7 @@ const MILLISECONDS = /^\d{1,15}$/;
 
 /** The members of a body, whatever they are; none of a body that has none. */
 export function fieldsOf(body: unknown): Fields {
-  return typeof body === 'object' && body !== null && !Array.isArray(body) ? (body as Fields) : {};
+  return isObject(body) ? body : {};
 }
 
 const textOf = (value: unknown): string | undefined =>
@@ -40,32 +39,27 @@ export function parseTtl(value: unknown): number | undefined {
   return value === undefined || value === null ? undefined : parseMilliseconds(value, 'ttl');
 }
 
-function credentialsOf(fields: Fields): ApplicationSecret | undefined {
-  const clientId = textOf(fields.client_id);
-  const clientSecret = textOf(fields.client_secret);
-  return clientId !== undefined && clientSecret !== undefined ? { clientId, clientSecret } : undefined;
-}
-
 /** As a token endpoint gets them, in a body or in a query. */
 export type TokenFields = ReturnType<typeof parseTokenFields>;
 
 /** A field without a text makes a wrong login; the answer does not say which field. @throws UsergridRefusal */
 function parseTokenFields(fields: Fields, basic: ApplicationSecret | undefined) {
+  const [clientId, clientSecret] = [textOf(fields.client_id), textOf(fields.client_secret)];
+  const isPair = clientId !== undefined && clientSecret !== undefined;
   return {
     grantType: textOf(fields.grant_type),
     // One of the clients sends the address where the original reads a name.
     username: textOf(fields.username) ?? textOf(fields.email),
     password: textOf(fields.password),
-    credentials: basic ?? credentialsOf(fields),
+    credentials: basic ?? (isPair ? { clientId, clientSecret } : undefined),
     /** Milliseconds; 0 is the longest that there is. */
     ttl: parseTtl(fields.ttl),
   };
 }
 
 /** Of a POST. @throws UsergridRefusal */
-export function parseTokenBody({ body, basic }: FaceRequest): TokenFields {
-  return parseTokenFields(fieldsOf(body), basic);
-}
+export const parseTokenBody = ({ body, basic }: FaceRequest): TokenFields =>
+  parseTokenFields(fieldsOf(body), basic);
 
 const IN_QUERY = ['grant_type', 'username', 'email', 'password', 'client_id', 'client_secret', 'ttl'];
 
@@ -90,19 +84,16 @@ function optionalText(fields: Fields, name: string): string | undefined {
 
 /** @throws UsergridRefusal */
 export function parseNewUser(body: unknown) {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new UsergridRefusal('illegal_argument', 'the body must be one user');
-  }
-  const fields = fieldsOf(body);
-  const [username, email] = [optionalText(fields, 'username'), optionalText(fields, 'email')];
+  if (!isObject(body)) throw new UsergridRefusal('illegal_argument', 'the body must be one user');
+  const [username, email] = [optionalText(body, 'username'), optionalText(body, 'email')];
   if (username === undefined && email === undefined) {
     throw new UsergridRefusal('illegal_argument', 'Entity user requires a property named username');
   }
   if (username?.toLowerCase() === 'me') {
     throw new UsergridRefusal('illegal_argument', "Username 'me' is reserved");
   }
-  const password = optionalText(fields, 'password');
-  const name = optionalText(fields, 'name')?.trim().slice(0, MAX_NAME);
+  const password = optionalText(body, 'password');
+  const name = optionalText(body, 'name')?.trim().slice(0, MAX_NAME);
   return defined({ username, email, password, displayName: name === '' ? undefined : name });
 }
 
@@ -112,6 +103,25 @@ export function parsePasswordChange(body: unknown): { old: string | undefined; w
   const wanted = optionalText(fields, 'newpassword');
   if (wanted === undefined) throw new UsergridRefusal('illegal_argument', 'newpassword is required');
   return { old: textOf(fields.oldpassword), wanted };
+}
+
+const MOST_CONDITIONS = 10;
+const SELECT = /^\s*(?:select\s+\*\s*)?(?:where\s+)?(.*)$/is;
+const CONDITION = /^\s*(?:username|email|uuid)\s*=\s*'([^'\\]{1,256})'\s*$/i;
+
+/**
+ * A question in the original's query language, which clients ask to see whether a name or an address is taken.
+ * @param ql conditions on user name, email address or UUID, with `or` between them
+ * @returns the values, each of which may be any of the three
+ * @throws UsergridRefusal for any other question
+ */
+export function parseUserQuery(ql: string | undefined): string[] {
+  const conditions = (SELECT.exec(ql ?? '')?.[1] ?? '').split(/\bor\b/i);
+  const values = conditions.map((condition) => CONDITION.exec(condition)?.[1]);
+  if (values.length > MOST_CONDITIONS || !values.every((value) => value !== undefined)) {
+    throw new UsergridRefusal('illegal_argument', "ql must be such as: select * where username = 'ann'");
+  }
+  return values;
 }
 
 /** @returns seconds @throws UsergridRefusal */

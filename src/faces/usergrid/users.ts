@@ -6,13 +6,13 @@ import type { User } from '../../nouns/index.ts';
 import { hasPowerOverUser, hasPowerOverUsers } from '../../rights/power.ts';
 import { ACT_FOR_USER } from '../../tokens/grants/act-for-user.ts';
 import type { Ask, FaceRequest } from '../face.ts';
+import { insteadOf } from '../instead-of.ts';
 import type { FaceParts } from '../parts.ts';
 import { describeUser, type Envelope, toUserEntity } from './entities.ts';
-import { isWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
+import { insteadOfWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
 import { type Answers, authorFor, type Principal, type Principals } from './principals.ts';
-import { findInQuery, parseNewUser, parsePasswordChange, parseTtl } from './requests.ts';
+import { findInQuery, parseNewUser, parsePasswordChange, parseTtl, parseUserQuery } from './requests.ts';
 import { findUserOf, lifetimeOf } from './tokens.ts';
-import { parseUserQuery } from './user-query.ts';
 
 /** Seconds: of a token that is asked for only to see whether a password is right. */
 const PROOF_TTL = 1;
@@ -70,13 +70,12 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     const wrong = () => new UsergridRefusal('auth_invalid_username_or_password');
     if (password === undefined) throw wrong();
     const proof = { grantType: 'password', parameters: { username, password }, token: { ttl: PROOF_TTL } };
-    await ask.token(proof).catch((error: unknown) => {
-      throw isWrongLogin(error) ? wrong() : error;
-    });
+    await ask.token(proof).catch(insteadOfWrongLogin(wrong));
   }
 
   /** Bounded by the rights of both; it says in `act` who asked. */
   async function findTokenFor(user: User, { row }: Principal, seconds: number, ask: Ask) {
+    const unauthorized = () => new UsergridRefusal('unauthorized');
     const { answer } = await ask
       .token({
         grantType: ACT_FOR_USER,
@@ -84,10 +83,8 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
         parameters: { requested_subject: userSubject(user) },
         token: { ttl: seconds },
       })
-      .catch((error: unknown) => {
-        const isRefused = isWrongLogin(error) || error instanceof PermissionsNotAllowed;
-        throw isRefused ? new UsergridRefusal('unauthorized') : error;
-      });
+      .catch(insteadOf(PermissionsNotAllowed, unauthorized))
+      .catch(insteadOfWrongLogin(unauthorized));
     return { access_token: answer.access_token, expires_in: answer.expires_in };
   }
 
