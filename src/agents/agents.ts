@@ -31,24 +31,7 @@ export interface AgentRequest {
   readonly resource: unknown;
 }
 
-export interface Agents {
-  /** Fetches its document unless a fresh one is known. @throws MetadataRejected, UnknownResource, TooManyAttempts */
-  arrive(view: DirectoryView, request: AgentRequest & { readonly address: string }): Promise<void>;
-  /** The client of a step in the browser: an application of the directory, or an agent as its document has it. Never fetches. */
-  find(view: DirectoryView, request: AgentRequest): Promise<ActiveApplication | undefined>;
-  /**
-   * Writes it down as an application of the organization. Another document than before ends what was made before.
-   * @param request with `document`, which the person agreed to
-   * @throws MalformedRequest if it is another one at this moment
-   */
-  establish(
-    view: DirectoryView,
-    request: AgentRequest & { readonly document: string },
-    author: Author,
-  ): Promise<void>;
-  /** Of one that registered, which a person lets in at this moment. @param application with its id */
-  keep(application: Pick<Application, 'id'>): Promise<void>;
-}
+export type Agents = ReturnType<typeof createAgents>;
 
 export interface AgentsDeps {
   readonly store: Pick<DirectoryStore, 'applications'>;
@@ -63,12 +46,15 @@ interface Place {
   readonly stored: Application | undefined;
 }
 
-/** Of one that is not written down; it changes at no step of a login. */
-const idOf = (clientId: string, organization: Organization): string => `agent ${organization.id} ${clientId}`;
-
 function toApplication(facts: AgentFacts, { template, stored, organization }: Place): Application {
   const { clientId } = facts;
-  const { id = idOf(clientId, organization), number = 0, version = 0, createdAt = 0 } = stored ?? {};
+  // The id of one that is not written down changes at no step of a login.
+  const {
+    id = `agent ${organization.id} ${clientId}`,
+    number = 0,
+    version = 0,
+    createdAt = 0,
+  } = stored ?? {};
   return {
     ...defined({ agentApproval: stored?.agentApproval }),
     id,
@@ -91,7 +77,7 @@ function keptOf({ id, number, version, enabled, createdAt, managedBy, name, agen
 const changedMeanwhile = (): MalformedRequest =>
   new MalformedRequest({ description: 'The application changed meanwhile. Start again from there.' });
 
-export function createAgents({ store, changes, documents }: AgentsDeps): Agents {
+export function createAgents({ store, changes, documents }: AgentsDeps) {
   async function findPlace(
     view: DirectoryView,
     { clientId, resource }: AgentRequest,
@@ -122,19 +108,19 @@ export function createAgents({ store, changes, documents }: AgentsDeps): Agents 
   }
 
   return {
-    async arrive(view, { address, ...request }) {
+    /** Fetches its document unless a fresh one is known. @throws MetadataRejected, UnknownResource, TooManyAttempts */
+    async arrive(view: DirectoryView, { address, ...request }: AgentRequest & { readonly address: string }) {
       if (await findKnown(view, request)) return;
       const problem = findClientIdUrlProblem(request.clientId);
       if (problem !== undefined) throw new MetadataRejected(`The client_id ${problem}.`);
       const place = await findPlace(view, request);
-      if (!place)
-        throw new UnknownResource({
-          description: 'The resource is unknown, or this agent may not ask for it.',
-        });
+      const description = 'The resource is unknown, or this agent may not ask for it.';
+      if (!place) throw new UnknownResource({ description });
       await documents.resolve(request.clientId, address, place.stored !== undefined);
     },
 
-    async find(view, request) {
+    /** The client of a step in the browser: an application of the directory, or an agent as its document has it. Never fetches. */
+    async find(view: DirectoryView, request: AgentRequest): Promise<ActiveApplication | undefined> {
       const known = await findKnown(view, request);
       const place = known ? undefined : await findPlace(view, request);
       const facts = place && (await documents.find(request.clientId));
@@ -147,7 +133,16 @@ export function createAgents({ store, changes, documents }: AgentsDeps): Agents 
       return { organization, application: { ...application, grants } };
     },
 
-    establish: (view, { document, ...request }, author) =>
+    /**
+     * Writes it down as an application of the organization. Another document than before ends what was made before.
+     * @param document which the person agreed to
+     * @throws MalformedRequest if it is another one at this moment
+     */
+    establish: (
+      view: DirectoryView,
+      { document, ...request }: AgentRequest & { readonly document: string },
+      author: Author,
+    ): Promise<void> =>
       retryOnConflict(async () => {
         const place = await findPlace(view, request);
         const facts = place && (await documents.find(request.clientId));
@@ -169,7 +164,8 @@ export function createAgents({ store, changes, documents }: AgentsDeps): Agents 
         if (!isDeepStrictEqual(stored, after)) await changes.applications.replace(after, author);
       }),
 
-    keep: ({ id }) =>
+    /** Of one that registered, which a person lets in at this moment. */
+    keep: ({ id }: Pick<Application, 'id'>): Promise<void> =>
       retryOnConflict(async () => {
         const stored = await store.applications.get(id);
         if (stored) await keepUsed(stored);

@@ -1,4 +1,5 @@
 /** Client ids that are URLs of metadata documents (draft-ietf-oauth-client-id-metadata-document section 3). */
+import type { Application } from '../nouns/index.ts';
 
 const MOST_CHARACTERS = 512;
 
@@ -21,3 +22,10 @@ export function findClientIdUrlProblem(id: string): string | undefined {
 export function isClientIdUrl(id: string): boolean {
   return findClientIdUrlProblem(id) === undefined;
 }
+
+/** The host of the URL that an agent is known by. Undefined: it registered, so only its own word says who made it. */
+export const publisherOf = ({
+  agent,
+  clientId,
+}: Pick<Application, 'agent' | 'clientId'>): string | undefined =>
+  agent?.kind === 'document' ? new URL(clientId).host : undefined;

@@ -10,21 +10,10 @@ import { LRUCache } from 'lru-cache';
 import { MetadataRejected, Unavailable } from '../errors/domain.ts';
 import { FetchFailed, type GetJson } from '../outgoing/get-json.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import { type AgentFacts, parseDocument, parseKeys } from './document.ts';
 
-export interface Documents {
-  /** Never fetches. @returns undefined: its document was not fetched lately */
-  find(clientId: string): Promise<AgentFacts | undefined>;
-  /**
-   * What its document says, fetched if what is known is not fresh.
-   * @param clientId as `isClientIdUrl` demands
-   * @param address of the person's browser, which the fetch is counted for
-   * @param isKnown whether an organization has it as an application: then strangers who use up what its host may be asked
-   *   for do not keep it out
-   * @throws MetadataRejected with a sentence for the developer of the agent, TooManyAttempts, Unavailable
-   */
-  resolve(clientId: string, address: string, isKnown?: boolean): Promise<AgentFacts>;
-}
+export type Documents = ReturnType<typeof createDocuments>;
 
 export interface DocumentsDeps {
   readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert'>;
@@ -54,29 +43,17 @@ const MOST_FAILURES = 1_000;
 /** At the same time, in one process. */
 const MOST_FETCHES = 100;
 
-/** What the store keeps. */
-type Kept = {
-  readonly facts: AgentFacts;
-  /** Milliseconds. */
-  readonly freshUntil: number;
-};
-
-interface Failure {
-  readonly description: string;
-  readonly error: MetadataRejected['error'];
-  readonly reason: string | undefined;
-  readonly until: number;
-}
+/** What the store keeps; `freshUntil` in milliseconds. */
+type Kept = { readonly facts: AgentFacts; readonly freshUntil: number };
 
 const keyOf = (clientId: string): Buffer => hash('sha256', clientId, 'buffer');
 
-function boundFreshness(seconds: number = FRESH.usual): number {
-  return Math.min(Math.max(seconds, FRESH.least), FRESH.most);
-}
+const boundFreshness = (seconds: number = FRESH.usual): number =>
+  Math.min(Math.max(seconds, FRESH.least), FRESH.most);
 
-export function createDocuments(deps: DocumentsDeps): Documents {
+export function createDocuments(deps: DocumentsDeps) {
   const { artifacts, getJson, limit, now, timeoutMs = TIMEOUT_MS } = deps;
-  const failures = new LRUCache<string, Failure>({ max: MOST_FAILURES });
+  const failures = new LRUCache<string, { error: MetadataRejected; until: number }>({ max: MOST_FAILURES });
   const fetches = new Map<string, Promise<AgentFacts>>();
 
   async function read(clientId: string): Promise<Kept | undefined> {
@@ -95,43 +72,35 @@ export function createDocuments(deps: DocumentsDeps): Documents {
     const document = await getJson(clientId, signal);
     const facts = parseDocument(clientId, document.json);
     const keys = facts.jwksUri === undefined ? undefined : await getJson(facts.jwksUri, signal);
-    const seconds = [document, ...(keys ? [keys] : [])].map((each) => boundFreshness(each.freshSeconds));
+    const fetched = keys ? [document, keys] : [document];
+    const seconds = Math.min(...fetched.map(({ freshSeconds }) => boundFreshness(freshSeconds)));
     return {
       facts: keys ? { ...facts, jwks: parseKeys(keys.json, 'The key set at jwks_uri') } : facts,
-      freshUntil: now() + Math.min(...seconds) * 1000,
+      freshUntil: now() + seconds * 1000,
     };
-  }
-
-  function toRejected(error: unknown): unknown {
-    return error instanceof FetchFailed
-      ? new MetadataRejected(error.message, error.reason === undefined ? {} : { reason: error.reason })
-      : error;
-  }
-
-  function remember(clientId: string, { told: description, error, reason }: MetadataRejected): void {
-    failures.set(clientId, { description, error, reason, until: now() + FAILURE_REMEMBERED });
   }
 
   function requireNoFailure(clientId: string): void {
     const failure = failures.get(clientId);
     if (!failure) return;
-    const { description, error, reason, until } = failure;
-    if (until > now() && until <= now() + FAILURE_REMEMBERED)
-      throw new MetadataRejected(description, { error, ...(reason !== undefined && { reason }) });
+    const { error, until } = failure;
+    if (until > now() && until <= now() + FAILURE_REMEMBERED) throw error;
     failures.delete(clientId);
   }
 
   async function fetchAndKeep(clientId: string): Promise<AgentFacts> {
     try {
       const kept = await fetchKept(clientId);
-      await artifacts.upsert(MODEL, keyOf(clientId), {
-        payload: kept,
-        expiresAt: kept.freshUntil + FOUND_LATER,
-      });
+      const expiresAt = kept.freshUntil + FOUND_LATER;
+      await artifacts.upsert(MODEL, keyOf(clientId), { payload: kept, expiresAt });
       return kept.facts;
     } catch (failure) {
-      const error = toRejected(failure);
-      if (error instanceof MetadataRejected) remember(clientId, error);
+      const error =
+        failure instanceof FetchFailed
+          ? new MetadataRejected(failure.message, defined({ reason: failure.reason }))
+          : failure;
+      const until = now() + FAILURE_REMEMBERED;
+      if (error instanceof MetadataRejected) failures.set(clientId, { error, until });
       throw error;
     } finally {
       fetches.delete(clientId);
@@ -148,10 +117,18 @@ export function createDocuments(deps: DocumentsDeps): Documents {
   }
 
   return {
-    async find(clientId) {
-      return (await read(clientId))?.facts;
-    },
-    async resolve(clientId, address, isKnown = false) {
+    /** Never fetches. @returns undefined: its document was not fetched lately */
+    find: async (clientId: string) => (await read(clientId))?.facts,
+
+    /**
+     * What its document says, fetched if what is known is not fresh.
+     * @param clientId as `isClientIdUrl` demands
+     * @param address of the person's browser, which the fetch is counted for
+     * @param isKnown whether an organization has it as an application: then strangers who use up what its host may be asked
+     *   for do not keep it out
+     * @throws MetadataRejected with a sentence for the developer of the agent, TooManyAttempts, Unavailable
+     */
+    async resolve(clientId: string, address: string, isKnown = false): Promise<AgentFacts> {
       const kept = await read(clientId);
       if (kept && isFresh(kept)) return kept.facts;
       requireNoFailure(clientId);

@@ -14,9 +14,8 @@ export interface InitialToken {
   readonly organization: string;
   /** How many agents may register with it. */
   readonly uses: number;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, like `expiresAt`. */
   readonly createdAt: number;
-  /** Milliseconds since the epoch. */
   readonly expiresAt: number;
 }
 
@@ -27,19 +26,7 @@ export interface NewInitialToken extends Pick<InitialToken, 'id' | 'organization
   readonly seed: Buffer;
 }
 
-export interface InitialTokens {
-  /** @returns the token, which is not shown again */
-  create(wanted: NewInitialToken, author: Author): Promise<{ token: string; expiresAt: number }>;
-  /** @returns undefined for any value that is not good; one that was used up may still be found */
-  find(token: string): Promise<InitialToken | undefined>;
-  /**
-   * Takes one use. Of any number of parallel callers, in any number of processes, as many succeed as it has uses.
-   * @throws TokenRejected
-   */
-  use(initial: InitialToken): Promise<void>;
-  /** Gives the use back of a registration that was refused after all. */
-  giveBack(initial: InitialToken): Promise<void>;
-}
+export type InitialTokens = ReturnType<typeof createInitialTokens>;
 
 export interface InitialTokensDeps {
   readonly artifacts: Pick<ArtifactStore, 'insert' | 'find'>;
@@ -60,40 +47,27 @@ const KEY_BYTES = 22;
 const keyOf = (token: string): Buffer =>
   hash('sha256', `${MODEL}\0${token}`, 'buffer').subarray(0, KEY_BYTES);
 
-export function createInitialTokens({
-  artifacts,
-  counters,
-  nodes,
-  audit,
-  now,
-}: InitialTokensDeps): InitialTokens {
+export function createInitialTokens({ artifacts, counters, nodes, audit, now }: InitialTokensDeps) {
   const count = ({ id, expiresAt }: InitialToken, points: number) =>
     counters.increment(`initial token ${id}`, points, Math.max(1, expiresAt - now()), now());
 
   return {
-    async create({ id, organization, uses, lifetime, seed }, author) {
+    /** @returns the token, which is not shown again */
+    async create({ id, organization, uses, lifetime, seed }: NewInitialToken, author: Author) {
       const token = PREFIX + seed.toString('base64url');
       const at = now();
       const expiresAt = at + lifetime * 1000;
       const payload: InitialToken = { id, organization, uses, createdAt: at, expiresAt };
       // A creation that is tried again finds that it is there.
       if (await artifacts.insert(MODEL, keyOf(token), { payload: { ...payload }, expiresAt }, at)) {
-        const details = { uses, expiresAt };
-        const event = 'agent.invited';
-        await audit.append({
-          at,
-          event,
-          outcome: 'changed',
-          subject: id,
-          ...inAudit(author),
-          organization,
-          details,
-        });
+        const changed = { at, event: 'agent.invited', outcome: 'changed', subject: id } as const;
+        await audit.append({ ...changed, ...inAudit(author), organization, details: { uses, expiresAt } });
       }
       return { token, expiresAt };
     },
 
-    async find(token) {
+    /** @returns undefined for any value that is not good; one that was used up may still be found */
+    async find(token: string): Promise<InitialToken | undefined> {
       if (!PATTERN.test(token)) return undefined;
       const found = await artifacts.find(MODEL, keyOf(token), now());
       if (!found) return undefined;
@@ -102,13 +76,18 @@ export function createInitialTokens({
       return standingOf(marks, initial.createdAt) === 'ended' ? undefined : initial;
     },
 
-    async use(initial) {
+    /**
+     * Takes one use. Of any number of parallel callers, in any number of processes, as many succeed as it has uses.
+     * @throws TokenRejected
+     */
+    async use(initial: InitialToken): Promise<void> {
       const { points } = await count(initial, 1);
-      if (points > initial.uses)
-        throw new TokenRejected({ description: 'The initial access token is used up.' });
+      const description = 'The initial access token is used up.';
+      if (points > initial.uses) throw new TokenRejected({ description });
     },
 
-    async giveBack(initial) {
+    /** Gives the use back of a registration that was refused after all. */
+    async giveBack(initial: InitialToken): Promise<void> {
       await count(initial, -1);
     },
   };

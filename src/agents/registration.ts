@@ -47,27 +47,7 @@ export interface Registered {
   readonly secret?: string;
 }
 
-export interface Registrations {
-  /**
-   * @throws NotFound where agents may not register; TokenRejected; MetadataRejected; TooManyAttempts, also when the
-   *   organization has too many agents
-   */
-  register(view: DirectoryView, request: RegistrationRequest): Promise<Registered>;
-  /** @throws TokenRejected, the same for an unknown client and a wrong token; TooManyAttempts */
-  find(view: DirectoryView, clientId: string, token: string | undefined, origin: Origin): Promise<Registered>;
-  /**
-   * Replaces all that it said of itself. It is another agent then, and what was made before ends, unless it says the same.
-   * @throws MetadataRejected, NotFound where agents may not register any more, TooManyAttempts
-   */
-  replace(
-    view: DirectoryView,
-    registered: Registered,
-    metadata: Metadata,
-    origin: Origin,
-  ): Promise<Registered>;
-  /** Removes it with all its tokens. */
-  remove(registered: Registered, origin: Origin): Promise<void>;
-}
+export type Registrations = ReturnType<typeof createRegistrations>;
 
 export interface RegistrationsDeps {
   readonly store: Pick<DirectoryStore, 'applications'>;
@@ -101,30 +81,19 @@ const CLIENT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Under which wrong initial access tokens are counted. No client has this id. */
 const REGISTERING = 'registration';
 
-const digest = (token: string): Buffer => hash('sha256', token, 'buffer');
-
-function createToken(): { token: string; stored: string } {
-  const token = PREFIX + randomBytes(32).toString('base64url');
-  return { token, stored: digest(token).toString('base64url') };
-}
-
-/** Takes as long where nothing is stored. */
+/** Takes as long where nothing is stored, and no token has such a hash. */
 function isToken(token: string, stored: string | undefined): boolean {
   const wanted = stored === undefined ? Buffer.alloc(32) : Buffer.from(stored, 'base64url');
-  const isSame = timingSafeEqual(digest(token), wanted);
-  return isSame && stored !== undefined;
+  return timingSafeEqual(hash('sha256', token, 'buffer'), wanted);
 }
 
 /** @throws MetadataRejected */
 function parseRegistration(metadata: Metadata): SaidFacts {
   const { software_statement: statement, scope } = metadata;
-  if (statement !== undefined)
-    throw new MetadataRejected(
-      'This server does not accept software statements. Leave out software_statement.',
-      {
-        error: 'unapproved_software_statement',
-      },
-    );
+  if (statement !== undefined) {
+    const description = 'This server does not accept software statements. Leave out software_statement.';
+    throw new MetadataRejected(description, { error: 'unapproved_software_statement' });
+  }
   const facts = parseFacts(metadata, 'registered');
   if (facts.jwksUri !== undefined)
     throw new MetadataRejected('jwks_uri is not supported for clients that register. Send the keys in jwks.');
@@ -165,7 +134,7 @@ const full = (): TooManyAttempts =>
     description: `The organization has ${MOST_AGENTS} agents, and cannot take more until some are removed.`,
   });
 
-export function createRegistrations(deps: RegistrationsDeps): Registrations {
+export function createRegistrations(deps: RegistrationsDeps) {
   const { store, changes, clientSecrets, initialTokens, limits, now } = deps;
 
   async function reject(description: string, clientId: string, address: string): Promise<never> {
@@ -187,9 +156,8 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
     const isOpen = initial ? organization?.enabled : organization?.agents?.registration === 'open';
     if (!organization || !isOpen) {
       if (initial || !(await view.agentsInUse()).has('registered')) throw closed();
-      throw new TokenRejected({
-        description: 'Registering here takes an initial access token, which an administrator makes.',
-      });
+      const description = 'Registering here takes an initial access token, which an administrator makes.';
+      throw new TokenRejected({ description });
     }
     const template = await view.findApplicationById(requireRegistration(organization).application);
     if (!template) throw closed();
@@ -207,27 +175,22 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
    * Those who register at once have all been let in: the last of them are taken back. In a store that writes an agent after
    * one with a higher number, a few more may stay.
    */
-  async function requireNotTooMany(made: Application, author: Author): Promise<void> {
+  async function isOneTooMany(made: Application): Promise<boolean> {
     const listed = among(made.organization);
     const { count } = await store.applications.count({ listed }, MOST_AGENTS + 1);
-    if (count <= MOST_AGENTS) return;
+    if (count <= MOST_AGENTS) return false;
     let earlier = 0;
     for await (const { number } of eachListed(store.applications, listed.key, listed.value)) {
-      if (number >= made.number) return;
+      if (number >= made.number) return false;
       earlier += 1;
       if (earlier === MOST_AGENTS) break;
     }
-    await takeBack(store.applications, changes.applications, made, author);
-    throw full();
+    return true;
   }
 
   /** One that is removed is disabled first, and then looked at for what registered: one of both sees the other. */
-  async function requireStillOpen(made: Application, author: Author): Promise<void> {
-    const template = await store.applications.get(made.registeredThrough ?? '');
-    if (template?.enabled) return;
-    await takeBack(store.applications, changes.applications, made, author);
-    throw closed();
-  }
+  const isStillOpen = async ({ registeredThrough = '' }: Application): Promise<boolean> =>
+    (await store.applications.get(registeredThrough))?.enabled === true;
 
   /** The secret that an application of this kind has, and what is stored of it. */
   function secretsFor({ authMethod }: SaidFacts, before?: Application) {
@@ -239,7 +202,7 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
 
   async function create(facts: SaidFacts, template: Application, author: Author): Promise<Registered> {
     const id = randomUUID();
-    const { token, stored } = createToken();
+    const token = PREFIX + randomBytes(32).toString('base64url');
     const { secret, secrets } = secretsFor(facts);
     const application = await changes.applications.create(
       {
@@ -250,17 +213,24 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
         secrets,
         ...toFields(facts, template),
         agentUnusedSince: now(),
-        registrationToken: stored,
+        registrationToken: hash('sha256', token, 'base64url'),
       },
       author,
     );
-    await requireNotTooMany(application, author);
-    await requireStillOpen(application, author);
+    const isTooMany = await isOneTooMany(application);
+    if (isTooMany || !(await isStillOpen(application))) {
+      await takeBack(store.applications, changes.applications, application, author);
+      throw isTooMany ? full() : closed();
+    }
     return { application, token, ...defined({ secret }) };
   }
 
   return {
-    async register(view, request) {
+    /**
+     * @throws NotFound where agents may not register; TokenRejected; MetadataRejected; TooManyAttempts, also when the
+     *   organization has too many agents
+     */
+    async register(view: DirectoryView, request: RegistrationRequest): Promise<Registered> {
       const { address } = request;
       if (request.token !== undefined) limits.requireClientNotBlocked(REGISTERING, address);
       const { template, initial } = await findPlace(view, request);
@@ -279,21 +249,32 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
       }
     },
 
-    async find(view, clientId, token, { address }) {
+    /** @throws TokenRejected, the same for an unknown client and a wrong token; TooManyAttempts */
+    async find(
+      view: DirectoryView,
+      clientId: string,
+      token: string | undefined,
+      { address }: Origin,
+    ): Promise<Registered> {
       limits.requireClientNotBlocked(clientId, address);
       const known = CLIENT_ID.test(clientId) ? await view.findApplication(clientId) : undefined;
-      const stored =
-        known?.application.agent?.kind === 'registered' ? known.application.registrationToken : undefined;
-      const isRight = isToken(token ?? '', stored);
-      if (known && isRight && token !== undefined) return { application: known.application, token };
-      return reject(
-        'The client is unknown, or this is not its registration access token.',
-        clientId,
-        address,
-      );
+      const application = known?.application.agent?.kind === 'registered' ? known.application : undefined;
+      const isRight = isToken(token ?? '', application?.registrationToken);
+      if (application && isRight && token !== undefined) return { application, token };
+      const description = 'The client is unknown, or this is not its registration access token.';
+      return reject(description, clientId, address);
     },
 
-    async replace(view, { application, token }, metadata, origin) {
+    /**
+     * Replaces all that it said of itself. It is another agent then, and what was made before ends, unless it says the same.
+     * @throws MetadataRejected, NotFound where agents may not register any more, TooManyAttempts
+     */
+    async replace(
+      view: DirectoryView,
+      { application, token }: Registered,
+      metadata: Metadata,
+      origin: Origin,
+    ): Promise<Registered> {
       const { id, clientId, organization, registeredThrough = '' } = application;
       const [known, template] = await Promise.all([
         view.findOrganization(organization),
@@ -306,13 +287,10 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
       const { client_id: named, client_secret: given } = metadata;
       if (named !== clientId)
         throw new MetadataRejected(`client_id must be the one of the client, ${clientId}.`);
-      if (
-        given !== undefined &&
-        !(
-          typeof given === 'string' &&
-          isClientSecret(clientSecrets, given, defaultSecretOf(application)?.hash)
-        )
-      )
+      const isOwn = (secret: unknown): boolean =>
+        typeof secret === 'string' &&
+        isClientSecret(clientSecrets, secret, defaultSecretOf(application)?.hash);
+      if (given !== undefined && !isOwn(given))
         throw new MetadataRejected('client_secret is not the secret of the client. Leave it out.');
       return retryOnConflict(async () => {
         const stored = await store.applications.get(id);
@@ -327,7 +305,8 @@ export function createRegistrations(deps: RegistrationsDeps): Registrations {
       });
     },
 
-    async remove({ application: { id } }, origin) {
+    /** Removes it with all its tokens. */
+    async remove({ application: { id } }: Registered, origin: Origin): Promise<void> {
       await retryOnConflict(async () => {
         const stored = await store.applications.get(id);
         if (stored) await changes.applications.remove(stored, authorOf(origin, { agent: id }));

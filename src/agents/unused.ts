@@ -23,14 +23,7 @@ const MOST_ROWS = 1_000;
 
 const AUTHOR = { actor: 'clean-up' } as const;
 
-export interface UnusedAgents {
-  /**
-   * Looks at the next agents, of one organization after the other.
-   * @param most how many
-   * @returns whether it came to the last one; the next call begins again
-   */
-  look(most: number): Promise<boolean>;
-}
+export type UnusedAgents = ReturnType<typeof createUnusedAgents>;
 
 export interface UnusedAgentsDeps {
   readonly storage: Pick<Storage, 'directory' | 'tokens' | 'logins' | 'nodes'>;
@@ -45,7 +38,12 @@ function keptFor({ agent, agentUnusedSince = 0, createdAt }: Application): numbe
   return isNeverUsed ? KEPT_NEVER_USED_MS : KEPT_MS;
 }
 
-export function createUnusedAgents({ storage, changes, now }: UnusedAgentsDeps): UnusedAgents {
+/** Another process looks at the agent too, or a person lets it in. */
+function unlessChanged(error: unknown): void {
+  if (!isRace(error)) throw error;
+}
+
+export function createUnusedAgents({ storage, changes, now }: UnusedAgentsDeps) {
   const { applications } = storage.directory;
   /** Organizations that are still to be looked through in this round. */
   let waiting: string[] | undefined;
@@ -86,16 +84,13 @@ export function createUnusedAgents({ storage, changes, now }: UnusedAgentsDeps):
     }
   }
 
-  async function lookUnlessChanged(agent: Application): Promise<void> {
-    try {
-      await lookAt(agent);
-    } catch (error) {
-      if (!isRace(error)) throw error;
-    }
-  }
-
   return {
-    async look(most) {
+    /**
+     * Looks at the next agents, of one organization after the other.
+     * @param most how many
+     * @returns whether it came to the last one; the next call begins again
+     */
+    async look(most: number): Promise<boolean> {
       waiting ??= await applications.listedValues('agentOf');
       for (let looked = 0; looked < most; ) {
         const [organization] = waiting;
@@ -105,7 +100,7 @@ export function createUnusedAgents({ storage, changes, now }: UnusedAgentsDeps):
         }
         const listed = { key: 'agentOf', value: organization } as const;
         const page = await applications.page({ listed, limit: most - looked, ...defined({ after }) });
-        for (const agent of page.items) await lookUnlessChanged(agent);
+        for (const agent of page.items) await lookAt(agent).catch(unlessChanged);
         looked += Math.max(page.items.length, 1);
         after = page.next;
         if (after === undefined) waiting = waiting.slice(1);

@@ -2,7 +2,7 @@
  * What a page says of an agent before the person decides. Strangers choose its name, its URL and its redirect URIs, so each
  * stands in a place of its own, as text, cut, and with hosts in ASCII.
  */
-import { publisherOf } from '../agents/publisher.ts';
+import { publisherOf } from '../agents/client-id.ts';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { isApproved } from '../directory/registered-applications.ts';
 import { cut, toOneLine } from '../errors/texts.ts';

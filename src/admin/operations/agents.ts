@@ -3,7 +3,7 @@
  * and ends it. What an agent says of itself comes from the agent, so it is not changed here.
  */
 import { z } from 'zod';
-import { publisherOf } from '../../agents/publisher.ts';
+import { publisherOf } from '../../agents/client-id.ts';
 import { retryOnConflict } from '../../changes/retry-on-conflict.ts';
 import { findAgent, isApproved } from '../../directory/registered-applications.ts';
 import { DomainError, NotFound } from '../../errors/domain.ts';
