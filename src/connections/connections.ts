@@ -22,7 +22,7 @@ import { findConnectionRights, type ResourceRights } from '../rights/rights.ts';
 import type { AuditLog, DirectoryStore, TokenStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { createConnectionToken, hashConnectionToken, parseConnectionToken } from './connection-tokens.ts';
-import type { ConnectionUses, LastUse } from './uses.ts';
+import type { ConnectionUses } from './uses.ts';
 
 /** What a connection is made from. */
 export type NewConnection = Pick<
@@ -49,36 +49,7 @@ export interface ShownToken {
   readonly token: string;
 }
 
-export interface Connections {
-  /**
-   * @param token as it was presented
-   * @param address of the client that presents it
-   * @returns undefined if it is unknown, dropped, expired, ended, or may not be used from there
-   */
-  find(token: string, address: string, view: DirectoryView): Promise<LivingConnection | undefined>;
-  /** The connection that the token is one of, whether or not it may be used. */
-  identify(token: string): Promise<Connection | undefined>;
-  /** @throws Conflict, BrokenReference */
-  create(connection: NewConnection, author: Author, asOf?: number): Promise<ShownToken>;
-  /**
-   * The same where a connection of this name may be there already: that one is given a new token.
-   * @param asOf milliseconds: before anything that lets it be made was read; what changed since ends the new token
-   * @throws AlreadyTaken when it is for something else; RegistrationClosed when it is disabled
-   */
-  createOrRotate(connection: NewConnection, author: Author, asOf: number): Promise<ShownToken>;
-  /** Gives it a new token; the newest one before stays good until it is dropped, older ones are dropped. */
-  rotate(connection: Connection, author: Author): Promise<ShownToken>;
-  /** Drops all tokens but the newest, and ends what was made with them. */
-  dropEarlier(connection: Connection, author: Author): Promise<Connection>;
-  /** Ends what was made from it, or only what was made for one visitor of its site, and leaves it as it is. */
-  endIssued(connection: Connection, author: Author, visitor?: string): Promise<void>;
-  /** Ends it for good, with all that was made from it. */
-  end(connection: Connection, author: Author): Promise<void>;
-  /** For people. */
-  findUse(connection: Connection): Promise<LastUse | undefined>;
-  /** Counting ends at `limit`. */
-  countLiving(connection: Connection, limit: number): Promise<number>;
-}
+export type Connections = ReturnType<typeof createConnections>;
 
 export interface ConnectionsDeps {
   readonly store: DirectoryStore;
@@ -103,16 +74,13 @@ function isEqual(a: string, b: string): boolean {
  * @param now milliseconds
  * @param bytes 32 that cannot be guessed; made here if absent
  */
-export function createSecret(
-  id: string,
-  now: number,
-  bytes?: Uint8Array,
-): { token: string; secret: ConnectionSecret } {
+export function createSecret(id: string, now: number, bytes?: Uint8Array) {
   const token = createConnectionToken(id, bytes);
-  return { token, secret: { id: randomUUID(), hash: hashConnectionToken(token), createdAt: now } };
+  const secret: ConnectionSecret = { id: randomUUID(), hash: hashConnectionToken(token), createdAt: now };
+  return { token, secret };
 }
 
-export function createConnections(deps: ConnectionsDeps): Connections {
+export function createConnections(deps: ConnectionsDeps) {
   const { store, changes, users, registry, uses, audit, recorded, now } = deps;
 
   /** What is dropped has ended before it is gone: a crash in between must not leave alive what was made with it. */
@@ -157,9 +125,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     });
   }
 
-  async function match(
-    token: string,
-  ): Promise<{ connection: Connection; secret: ConnectionSecret } | undefined> {
+  async function match(token: string) {
     const id = parseConnectionToken(token);
     const connection = id === undefined ? undefined : await store.connections.get(id);
     if (!connection) return undefined;
@@ -169,44 +135,53 @@ export function createConnections(deps: ConnectionsDeps): Connections {
   }
 
   return {
-    identify: async (token) => (await match(token))?.connection,
-    async find(token, address, view) {
+    /** The connection that the token is one of, whether or not it may be used. */
+    identify: async (token: string) => (await match(token))?.connection,
+
+    /**
+     * @param token as it was presented
+     * @param address of the client that presents it
+     * @returns undefined if it is unknown, dropped, expired, ended, or may not be used from there
+     */
+    async find(token: string, address: string, view: DirectoryView): Promise<LivingConnection | undefined> {
       const { connection, secret } = (await match(token)) ?? {};
       if (!connection || !secret || !isUsable(connection, now()) || !isWithin(address, connection.networks))
         return undefined;
       const parts = await findParts(connection, view);
       if (!parts) return undefined;
       const { application, resource, owner } = parts;
-      const nodes = [
-        connection.organization,
-        application.id,
-        resource.id,
-        ...(owner ? [owner.id] : []),
-        ...parts.rights.roleIds,
-        connection.id,
-        secret.id,
-      ];
+      const below = [connection.organization, application.id, resource.id, ...(owner ? [owner.id] : [])];
+      const nodes = [...below, ...parts.rights.roleIds, connection.id, secret.id];
       if (!(await registry.isAlive(nodes, secret.createdAt))) return undefined;
       await recordUse(connection, address);
       return { connection, secret, nodes: [...nodes, issuedNode(connection.id)], ...parts };
     },
 
     create,
-    createOrRotate: (wanted, author, asOf) =>
+
+    /**
+     * Where a connection of this name may be there already: that one is given a new token.
+     * @param asOf milliseconds: before anything that lets it be made was read; what changed since ends the new token
+     * @throws AlreadyTaken when it is for something else; RegistrationClosed when it is disabled
+     */
+    createOrRotate: (wanted: NewConnection, author: Author, asOf: number): Promise<ShownToken> =>
       retryOnConflict(async () => {
         const known = await store.connections.findBy('name', `${wanted.organization}/${wanted.name}`);
         return known ? rotateAs(known, wanted, author, asOf) : create(wanted, author, asOf);
       }),
-    rotate: (connection, author) => rotate(connection, author),
+    rotate,
 
-    dropEarlier: (connection, author) => replaceSecrets(connection, connection.secrets.slice(0, 1), author),
+    /** Drops all tokens but the newest, and ends what was made with them. */
+    dropEarlier: (connection: Connection, author: Author): Promise<Connection> =>
+      replaceSecrets(connection, connection.secrets.slice(0, 1), author),
 
-    async endIssued(connection, author, visitor) {
+    /** Ends what was made from it, or only what was made for one visitor of its site, and leaves it as it is. */
+    async endIssued(connection: Connection, author: Author, visitor?: string): Promise<void> {
       const { id, organization, resource, name } = connection;
+      const node = issuedNode(id, visitor);
       const markNow = (): Promise<void> => {
         const at = now();
-        const mark = { revokedAt: at, restoredAt: at };
-        return registry.markBriefly(issuedNode(id, visitor), mark, { organization, resource });
+        return registry.markBriefly(node, { revokedAt: at, restoredAt: at }, { organization, resource });
       };
       const since = now();
       await recorded(
@@ -218,7 +193,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
           ...inAudit(author),
           details: defined({ name, visitor }),
         },
-        () => ({ node: issuedNode(id, visitor), revokedSince: since }),
+        () => ({ node, revokedSince: since }),
         async () => {
           await markNow();
           // A token that was made before the first mark could be read has a later time than that mark.
@@ -227,16 +202,20 @@ export function createConnections(deps: ConnectionsDeps): Connections {
       );
     },
 
-    end: ({ id }, author) =>
+    /** Ends it for good, with all that was made from it. */
+    end: ({ id }: Connection, author: Author): Promise<void> =>
       retryOnConflict(async () => {
         const current = await store.connections.get(id);
         if (current) await changes.connections.remove(current, author);
       }),
 
-    findUse: ({ id }) => uses.find(id),
-    countLiving: ({ id }, limit) => deps.tokens.countOf(id, now(), limit),
+    /** For people. */
+    findUse: ({ id }: Connection) => uses.find(id),
+    /** Counting ends at `limit`. */
+    countLiving: ({ id }: Connection, limit: number) => deps.tokens.countOf(id, now(), limit),
   };
 
+  /** @throws Conflict, BrokenReference */
   async function create(wanted: NewConnection, author: Author, asOf = now()): Promise<ShownToken> {
     const id = wanted.id ?? randomUUID();
     const { token, secret } = createSecret(id, asOf);
@@ -247,6 +226,7 @@ export function createConnections(deps: ConnectionsDeps): Connections {
     return { connection, token };
   }
 
+  /** Gives it a new token; the newest one before stays good until it is dropped, older ones are dropped. */
   async function rotate(connection: Connection, author: Author, asOf = now()): Promise<ShownToken> {
     const { token, secret } = createSecret(connection.id, asOf);
     const secrets = [secret, ...connection.secrets.slice(0, 1)];

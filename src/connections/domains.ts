@@ -19,16 +19,7 @@ const DOMAIN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,251}[A-Za-z0-9]$|^[A-Za-z0-9]$/;
 /** Seconds; what is made from a connection lives as its face says. */
 const TOKEN_TTL = 86_400;
 
-export interface Domains {
-  find(organization: Organization, domain: string): Promise<Resource | undefined>;
-  /** @throws AlreadyTaken when the organization has the domain, or another one with the same channel */
-  register(
-    domain: string,
-    owner: User,
-    through: { readonly organization: Organization; readonly application: Application },
-    author: Author,
-  ): Promise<Resource>;
-}
+export type Domains = ReturnType<typeof createDomains>;
 
 /** @returns in lower case @throws MalformedRequest */
 export function parseDomain(domain: string): string {
@@ -46,21 +37,27 @@ function channelOf(domain: string): string {
 export const domainTaken = (cause?: unknown): AlreadyTaken =>
   new AlreadyTaken(defined({ description: 'The domain is connected already.', cause }));
 
-export function createDomains({
-  issuer,
-  store,
-  changes,
-}: {
-  issuer: string;
-  store: Pick<DirectoryStore, 'resources'>;
-  changes: Pick<Changes, 'resources'>;
-}): Domains {
+export interface DomainsDeps {
+  readonly issuer: string;
+  readonly store: Pick<DirectoryStore, 'resources'>;
+  readonly changes: Pick<Changes, 'resources'>;
+}
+
+export function createDomains({ issuer, store, changes }: DomainsDeps) {
   const identifierOf = ({ name }: Organization, domain: string): string =>
     `${issuer}/resources/${name}/${encodeURIComponent(domain)}`;
 
   return {
-    find: (organization, domain) => store.resources.findBy('identifier', identifierOf(organization, domain)),
-    async register(domain, owner, { organization, application }, author) {
+    find: (organization: Organization, domain: string) =>
+      store.resources.findBy('identifier', identifierOf(organization, domain)),
+
+    /** @throws AlreadyTaken when the organization has the domain, or another one with the same channel */
+    async register(
+      domain: string,
+      owner: User,
+      { organization, application }: { organization: Organization; application: Application },
+      author: Author,
+    ): Promise<Resource> {
       const channel = channelOf(domain);
       if (await store.resources.findBy('channel', `${organization.id}/${channel}`)) throw domainTaken();
       try {

@@ -13,11 +13,7 @@ export interface LastUse extends Use {
   readonly networks: readonly string[];
 }
 
-export interface ConnectionUses {
-  /** @returns whether this is the first use from this network, and not the first of all */
-  record(connection: string, address: string): Promise<boolean>;
-  find(connection: string): Promise<LastUse | undefined>;
-}
+export type ConnectionUses = ReturnType<typeof createConnectionUses>;
 
 /** The /24 of an IPv4 address; what is counted of an IPv6 one is a /64 already. */
 function networkOf(key: string): string {
@@ -25,16 +21,14 @@ function networkOf(key: string): string {
 }
 
 /** @param toKey under which key an address is counted */
-export function createConnectionUses({
-  toKey,
-  ...deps
-}: UsesDeps & { toKey: (address: string) => string }): ConnectionUses {
+export function createConnectionUses(deps: UsesDeps & { readonly toKey: (address: string) => string }) {
   const uses = createUses<LastUse>(MODEL, deps);
   return {
     find: uses.find,
-    async record(connection, address) {
+    /** @returns whether this is the first use from this network, and not the first of all */
+    async record(connection: string, address: string): Promise<boolean> {
       const at = deps.now();
-      const network = networkOf(toKey(address));
+      const network = networkOf(deps.toKey(address));
       if (uses.recent(connection)?.networks.includes(network)) return false;
       const known = (await uses.find(connection))?.networks;
       const networks = [network, ...(known ?? []).filter((other) => other !== network)];

@@ -15,19 +15,16 @@ const ENDS_A_LINE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;
 /** UTF-16 units. A longer subject is a mistake. */
 const MAX_SUBJECT = 500;
 
-function refuse(what: string): never {
-  throw new MalformedRequest({ description: what });
-}
-
 /** @throws MalformedRequest */
 export function requireSendable({ to, subject, text }: Letter): void {
   // An address has no blanks, commas or angle brackets, so it cannot be several either.
   if (ENDS_A_LINE.test(to) || findableEmail(to) === undefined) {
-    refuse('The recipient of a mail must be exactly one email address.');
+    throw new MalformedRequest({ description: 'The recipient of a mail must be exactly one email address.' });
   }
   if (subject.trim() === '' || subject.length > MAX_SUBJECT || ENDS_A_LINE.test(subject)) {
-    refuse('The subject of a mail must be one line of text.');
+    throw new MalformedRequest({ description: 'The subject of a mail must be one line of text.' });
   }
-  if (text.includes('\0') || !text.isWellFormed())
-    refuse('The text of a mail holds bytes that are not text.');
+  if (text.includes('\0') || !text.isWellFormed()) {
+    throw new MalformedRequest({ description: 'The text of a mail holds bytes that are not text.' });
+  }
 }

@@ -1,18 +1,12 @@
 /**
- * Mail: plain text to one person at a time. Its callers choose the text, the recipient, the links and how often. It takes
- * text and no part of a request, so a `Host` header cannot get into a mail from here (HD-01). It serves no
- * routes.
- *
- * This file: where a mail goes.
+ * Mail: plain text to one person at a time, and where it goes. Its callers choose the text, the recipient, the links and how
+ * often. It takes text and no part of a request, so a `Host` header cannot get into a mail from here (HD-01).
  */
 import { join } from 'node:path';
 import { Unavailable } from '../errors/domain.ts';
 import { writeLetterFile } from './letter-file.ts';
 import { type Letter, requireSendable } from './letters.ts';
 import { createSmtp, type Deliver, type SmtpServer } from './smtp.ts';
-
-export type { Letter } from './letters.ts';
-export type { SmtpServer } from './smtp.ts';
 
 export interface MailDeps {
   /** The mail server, and the address that mails come from; without it mails become files, or fail in production. */
@@ -25,19 +19,7 @@ export interface MailDeps {
   readonly now: () => number;
 }
 
-export interface Mail {
-  /** Whether mails go anywhere. */
-  readonly available: boolean;
-  /**
-   * Resolves when the mail server has taken the mail, or when its file is written. How long that takes and whether it
-   * fails shows that there is a recipient, so a caller that must hide this answers without waiting for it.
-   *
-   * @throws MalformedRequest when `to` is not exactly one address, or when `to` or `subject` would change the head of
-   *   the mail; nothing was sent then
-   * @throws Unavailable when mail is not available, too many are under way, or the mail server is away, slow or refuses
-   */
-  send(letter: Letter): Promise<void>;
-}
+export type Mail = ReturnType<typeof createMail>;
 
 const RETRY_AFTER_SECONDS = 30;
 const RETRY_AFTER_BUSY_SECONDS = 5;
@@ -45,25 +27,31 @@ const RETRY_AFTER_MISSING_SECONDS = 3600;
 /** Each waits for the mail server at most as long as `smtp.ts` says. */
 const MAX_UNDER_WAY = 20;
 
-function createFiles({ dataDir, log, now }: MailDeps): Deliver {
+function createDelivery({ smtp, production, dataDir, log, now }: MailDeps): Deliver | undefined {
+  if (smtp) return createSmtp(smtp, now);
+  if (production) return undefined;
   return async (letter) => {
     const path = await writeLetterFile(join(dataDir, 'mail'), letter, now());
     log.info({ path }, 'a mail was written to a file, because there is no mail server');
   };
 }
 
-function createDelivery(deps: MailDeps): Deliver | undefined {
-  if (deps.smtp) return createSmtp(deps.smtp, deps.now);
-  return deps.production ? undefined : createFiles(deps);
-}
-
-export function createMail(deps: MailDeps): Mail {
+export function createMail(deps: MailDeps) {
   const deliver = createDelivery(deps);
   let underWay = 0;
 
   return {
+    /** Whether mails go anywhere. */
     available: deliver !== undefined,
-    async send(letter) {
+    /**
+     * Resolves when the mail server has taken the mail, or when its file is written. How long that takes and whether it
+     * fails shows that there is a recipient, so a caller that must hide this answers without waiting for it.
+     *
+     * @throws MalformedRequest when `to` is not exactly one address, or when `to` or `subject` would change the head of
+     *   the mail; nothing was sent then
+     * @throws Unavailable when mail is not available, too many are under way, or the mail server is away, slow or refuses
+     */
+    async send(letter: Letter): Promise<void> {
       requireSendable(letter);
       if (!deliver) throw new Unavailable(RETRY_AFTER_MISSING_SECONDS, { reason: 'there is no mail server' });
       if (underWay >= MAX_UNDER_WAY) {

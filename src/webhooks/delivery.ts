@@ -1,10 +1,11 @@
 /**
  * Sending what stands in the outbox, again and again until it arrives or is given up. Several processes share the work: one
- * claims a row with a lease, and where that process ends the lease runs out. A webhook is sent one event at a time by each process, and
- * webhooks take turns, so a slow receiver holds up only itself.
+ * claims a row with a lease, and where that process ends the lease runs out. A webhook is sent one event at a time by each
+ * process, and webhooks take turns, so a slow receiver holds up only itself.
  */
 import type { Webhook } from '../nouns/index.ts';
 import type { AuditLog, DirectoryStore, NodeStore, Outbox, OutboxRow } from '../storage/contract.ts';
+import { defined } from '../storage/defined.ts';
 import { hasHappened } from './announced-changes.ts';
 import { GIVEN_UP } from './events.ts';
 import type { Answered, Post } from './post.ts';
@@ -29,14 +30,7 @@ const JITTER = 0.2;
 
 const GONE = 410;
 
-export interface Delivery {
-  /** Begins to send what is due, as far as there is room; as rooms become free it goes on by itself. */
-  start(): Promise<void>;
-  /** Resolves when nothing more is being sent. */
-  idle(): Promise<void>;
-  /** Begins nothing more, and waits for what is being sent. */
-  stop(): Promise<void>;
-}
+export type Delivery = ReturnType<typeof createDelivery>;
 
 export interface DeliveryDeps {
   readonly outbox: Outbox;
@@ -56,12 +50,14 @@ export interface DeliveryDeps {
 }
 
 /** A row without what only open ones have. */
-function closed({ nextAt: _, isLeased: __, ...row }: OutboxRow): OutboxRow {
-  return row;
-}
+const closed = ({ nextAt: _, isLeased: __, ...row }: OutboxRow): OutboxRow => row;
 
-function opened({ isLeased: _, ...row }: OutboxRow, nextAt: number): OutboxRow {
-  return { ...row, nextAt };
+/** @param answered to the latest attempt */
+function withAnswer(
+  { lastStatus: _, lastReason: __, ...row }: OutboxRow,
+  { status: lastStatus, reason: lastReason }: Answered,
+): OutboxRow {
+  return { ...row, ...defined({ lastStatus, lastReason }) };
 }
 
 /** As it is asked to be sent again. @param now milliseconds */
@@ -70,7 +66,7 @@ export function sentAgain(row: OutboxRow, now: number): OutboxRow {
   return { ...kept, state: 'waiting', nextAt: now, attempts: 0, since: now };
 }
 
-export function createDelivery(deps: DeliveryDeps): Delivery {
+export function createDelivery(deps: DeliveryDeps) {
   const { outbox, store, nodes, secrets, post, switchOff, audit, log, now, random = Math.random } = deps;
   /** By webhook. */
   const active = new Map<string, Promise<void>>();
@@ -104,6 +100,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     }
   }
 
+  /** Begins to send what is due, as far as there is room; as rooms become free it goes on by itself. */
   function start(): Promise<void> {
     again = true;
     filling ??= (async () => {
@@ -126,12 +123,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     if (first && first.id !== row.id) return waitFor(first, row);
     if (!webhook.enabled)
       return void (await outbox.replace(failed(row, { reason: 'The webhook is disabled.' })));
-    const claimed = await outbox.replace({
-      ...row,
-      isLeased: true,
-      nextAt: now() + LEASE,
-      attempts: row.attempts + 1,
-    });
+    const lease = { isLeased: true, nextAt: now() + LEASE } as const;
+    const claimed = await outbox.replace({ ...row, ...lease, attempts: row.attempts + 1 });
     if (claimed) await settle(webhook, claimed, await send(webhook, claimed));
   }
 
@@ -154,23 +147,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     return post(new URL(webhook.url), headers, body);
   }
 
-  const withAnswer = (
-    { lastStatus: _, lastReason: __, ...row }: OutboxRow,
-    { status, reason }: Answered,
-  ) => ({
-    ...row,
-    ...(status !== undefined && { lastStatus: status }),
-    ...(reason !== undefined && { lastReason: reason }),
-  });
-
   function failed(row: OutboxRow, answered: Answered): OutboxRow {
     const at = now();
-    return {
-      ...withAnswer(closed(row), answered),
-      state: 'failed',
-      settledAt: at,
-      expiresAt: at + KEPT_FAILED,
-    };
+    const times = { settledAt: at, expiresAt: at + KEPT_FAILED };
+    return { ...withAnswer(closed(row), answered), state: 'failed', ...times };
   }
 
   async function settle(webhook: Webhook, row: OutboxRow, answered: Answered): Promise<void> {
@@ -189,7 +169,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     const nextAt = at + Math.max(pauseAfter(row.attempts), Math.min(answered.retryAfter ?? 0, LONGEST_PAUSE));
     pauseAll(webhook, answered, nextAt);
     if (nextAt <= (row.since ?? row.createdAt) + GIVE_UP_AFTER) {
-      await outbox.replace(withAnswer(opened(row, nextAt), answered));
+      const { isLeased: _, ...open } = row;
+      await outbox.replace(withAnswer({ ...open, nextAt }, answered));
       return;
     }
     await recordGivenUp(webhook, row, answered.reason);
@@ -216,6 +197,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     });
   }
 
+  /** Resolves when nothing more is being sent. */
   async function idle(): Promise<void> {
     while (filling || active.size > 0) await Promise.all([filling, ...active.values()]);
   }
@@ -223,7 +205,8 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   return {
     start,
     idle,
-    async stop() {
+    /** Begins nothing more, and waits for what is being sent. */
+    async stop(): Promise<void> {
       stopping = true;
       await idle();
     },

@@ -1,10 +1,7 @@
 /**
- * Events for webhooks: what the audit log records, for those who are to hear of it. It leaves the audit log itself to
- * `storage` and changes to `changes`. It serves no routes.
- *
- * This file: which webhooks hear of an entry, and their rows in the outbox. A row is written before the audit entry and, if
- * it tells of a change, before the change: then it is announced, and becomes due when the change has happened. Where a
- * process ends in between, `delivery.ts` looks whether the change has happened. So no event is lost.
+ * Events for webhooks: which webhooks hear of what the audit log records, and their rows in the outbox. A row is written
+ * before the audit entry and, if it tells of a change, before the change: then it is announced, and becomes due when the
+ * change has happened. Where a process ends in between, `delivery.ts` looks whether it has. So no event is lost.
  */
 import { randomUUID } from 'node:crypto';
 import type { Directory } from '../directory/directory.ts';
@@ -25,12 +22,7 @@ export interface Announced {
   failed(): Promise<void>;
 }
 
-export interface Events {
-  /** Of a change that follows. @param entry as the audit log will have it */
-  announce(entry: AuditEntry, expected: () => ExpectedChange): Promise<Announced>;
-  /** Of what has happened. */
-  record(entry: AuditEntry): Promise<void>;
-}
+export type Events = ReturnType<typeof createEvents>;
 
 export interface EventsDeps {
   readonly outbox: Outbox;
@@ -69,7 +61,7 @@ export function createRow(
 
 const NOTHING_ANNOUNCED: Announced = { happened: async () => undefined, failed: async () => undefined };
 
-export function createEvents({ outbox, directory, serverOrganization, now }: EventsDeps): Events {
+export function createEvents({ outbox, directory, serverOrganization, now }: EventsDeps) {
   async function findHearers({ event, organization }: AuditEntry): Promise<Webhook[]> {
     if (event === GIVEN_UP) return [];
     const hearing = new Set([organization, serverOrganization].filter((id) => id !== undefined));
@@ -95,7 +87,8 @@ export function createEvents({ outbox, directory, serverOrganization, now }: Eve
   }
 
   return {
-    async announce(entry, expected) {
+    /** Of a change that follows. @param entry as the audit log will have it */
+    async announce(entry: AuditEntry, expected: () => ExpectedChange): Promise<Announced> {
       const hearers = await findHearers(entry);
       if (hearers.length === 0) return NOTHING_ANNOUNCED;
       const nextAt = now() + DEAD_AFTER;
@@ -108,7 +101,8 @@ export function createEvents({ outbox, directory, serverOrganization, now }: Eve
         failed: async () => void (await Promise.all(rows.map(withdraw))),
       };
     },
-    async record(entry) {
+    /** Of what has happened. */
+    async record(entry: AuditEntry): Promise<void> {
       const hearers = await findHearers(entry);
       const nextAt = now();
       const rows = hearers.map((webhook) => createRow(webhook, entry, { state: 'waiting', nextAt }));

@@ -6,14 +6,7 @@ import type { Vault } from '../storage/vault.ts';
 
 type Owner = Pick<Webhook, 'id' | 'organization'>;
 
-export interface WebhookSecrets {
-  /** @param secret `whsec_…` @param now milliseconds */
-  seal(secret: string, owner: Owner, now: number): WebhookSecret;
-  /** @returns `whsec_…` @throws BrokenSeal */
-  open(secret: WebhookSecret, owner: Owner): string;
-  /** The keys that sign at this moment, the newest first. @param now milliseconds @throws BrokenSeal */
-  signingKeys(webhook: Webhook, now: number): Buffer[];
-}
+export type WebhookSecrets = ReturnType<typeof createWebhookSecrets>;
 
 const KEY_BYTES = 32;
 
@@ -22,13 +15,10 @@ const MOST_EARLIER = 4;
 
 const aadOf = ({ id, organization }: Owner): string => `webhook/${organization}/${id}`;
 
-export function createSecret(): string {
-  return toSecret(randomBytes(KEY_BYTES));
-}
+export const createSecret = (): string => toSecret(randomBytes(KEY_BYTES));
 
-function isLiving({ expiresAt = Number.POSITIVE_INFINITY }: WebhookSecret, now: number): boolean {
-  return expiresAt > now;
-}
+const isLiving = ({ expiresAt = Number.POSITIVE_INFINITY }: WebhookSecret, now: number): boolean =>
+  expiresAt > now;
 
 /**
  * The secrets with a new one. Those before go on signing beside it, so that the receiver can be given the new one in its own time.
@@ -50,17 +40,20 @@ export function withNewSecret(
   ];
 }
 
-export function createWebhookSecrets(vault: Pick<Vault, 'seal' | 'open'>): WebhookSecrets {
+export function createWebhookSecrets(vault: Pick<Vault, 'seal' | 'open'>) {
+  /** @returns `whsec_…` @throws BrokenSeal */
   const open = ({ sealed }: WebhookSecret, owner: Owner): string =>
     vault.open(sealed, aadOf(owner)).toString();
   return {
-    seal: (secret, owner, now) => ({
+    /** @param secret `whsec_…` @param now milliseconds */
+    seal: (secret: string, owner: Owner, now: number): WebhookSecret => ({
       id: randomUUID(),
       sealed: vault.seal(secret, aadOf(owner)),
       createdAt: now,
     }),
     open,
-    signingKeys: (webhook, now) =>
+    /** The keys that sign at this moment, the newest first. @param now milliseconds @throws BrokenSeal */
+    signingKeys: (webhook: Webhook, now: number): Buffer[] =>
       webhook.secrets
         .filter((secret) => isLiving(secret, now))
         .flatMap((secret) => keyOfSecret(open(secret, webhook)) ?? []),
