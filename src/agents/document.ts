@@ -27,9 +27,7 @@ export interface AgentFacts {
   readonly homepage?: string;
 }
 
-export interface AgentKeys {
-  readonly keys: readonly Readonly<Record<string, unknown>>[];
-}
+type AgentKeys = { readonly keys: readonly Readonly<Record<string, unknown>>[] };
 
 /** What agents say of themselves, whichever way their client id comes about. */
 export type SaidFacts = Omit<AgentFacts, 'clientId'>;
@@ -73,6 +71,13 @@ function show(value: unknown): string {
   return typeof value === 'object' && value !== null ? 'a list or an object' : String(value);
 }
 
+/** @param wanted what it must, as the end of a sentence */
+const unfit = (member: string, value: unknown, wanted: string): MetadataRejected =>
+  new MetadataRejected(`${member} is ${show(value)}: it must ${wanted}.`);
+
+const unfitUri = (description: string): MetadataRejected =>
+  new MetadataRejected(description, { error: 'invalid_redirect_uri' });
+
 /** @throws MetadataRejected */
 function requireObject(json: unknown, what: string): Metadata {
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Metadata;
@@ -104,10 +109,7 @@ function parseName(metadata: Metadata): string {
 /** Where programs of one device reach each other (RFC 8252 section 7.3). */
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
-interface ClientType {
-  readonly native: boolean;
-  readonly kind: AgentKind;
-}
+type ClientType = { readonly native: boolean; readonly kind: AgentKind };
 
 /** What does not go with the type of the application. */
 function findUnfit(uri: string, { native, kind }: ClientType): string | undefined {
@@ -130,24 +132,18 @@ function findUnfit(uri: string, { native, kind }: ClientType): string | undefine
 function requireRedirectUris(uris: readonly string[], member: string, client: ClientType): void {
   for (const uri of uris) {
     const problem = findRedirectUriProblem(uri) ?? findUnfit(uri, client);
-    if (problem !== undefined)
-      throw new MetadataRejected(`${member} has ${quote(uri)}, which ${problem}.`, {
-        error: 'invalid_redirect_uri',
-      });
+    if (problem !== undefined) throw unfitUri(`${member} has ${quote(uri)}, which ${problem}.`);
   }
 }
 
 function parseRedirectUris(metadata: Metadata, kind: AgentKind): Pick<AgentFacts, 'redirectUris' | 'native'> {
   const type = readText(metadata, 'application_type');
   if (type !== undefined && type !== 'web' && type !== 'native')
-    throw new MetadataRejected(`application_type is ${show(type)}: it must be web or native.`);
+    throw unfit('application_type', type, 'be web or native');
   const redirectUris = readTexts(metadata, 'redirect_uris') ?? [];
-  if (redirectUris.length === 0 || redirectUris.length > MOST_REDIRECT_URIS) {
-    throw new MetadataRejected(
-      `redirect_uris has ${redirectUris.length} URIs: it must have 1 to ${MOST_REDIRECT_URIS}.`,
-      { error: 'invalid_redirect_uri' },
-    );
-  }
+  const { length } = redirectUris;
+  if (length === 0 || length > MOST_REDIRECT_URIS)
+    throw unfitUri(`redirect_uris has ${length} URIs: it must have 1 to ${MOST_REDIRECT_URIS}.`);
   // Programs on devices leave the type out, although the default of OpenID Connect is web.
   const native = type === undefined ? redirectUris.some(isOnDevice) : type === 'native';
   requireRedirectUris(redirectUris, 'redirect_uris', { native, kind });
@@ -159,12 +155,13 @@ function parseRedirectUris(metadata: Metadata, kind: AgentKind): Pick<AgentFacts
 function parseGrants(metadata: Metadata): readonly Grant[] {
   const types = readTexts(metadata, 'grant_types') ?? ['authorization_code'];
   if (!types.includes('authorization_code'))
-    throw new MetadataRejected(
-      `grant_types is ${show(types)}: it must have authorization_code, by which people allow what the client may do.`,
+    throw unfit(
+      'grant_types',
+      types,
+      'have authorization_code, by which people allow what the client may do',
     );
   const responses = readTexts(metadata, 'response_types') ?? ['code'];
-  if (!responses.includes('code'))
-    throw new MetadataRejected(`response_types is ${show(responses)}: it must have code.`);
+  if (!responses.includes('code')) throw unfit('response_types', responses, 'have code');
   return AGENT_GRANT_TYPES.flatMap(([type, grant]) => (types.includes(type) ? [grant] : []));
 }
 
@@ -176,9 +173,7 @@ function requireWebUris(metadata: Metadata): void {
     const uri = readText(metadata, name) ?? '';
     const url = URL.parse(uri);
     if (url?.protocol !== 'https:' || url.username || url.password || uri.length > 1024)
-      throw new MetadataRejected(
-        `${member} is ${show(uri)}: it must be an https URL of at most 1024 characters.`,
-      );
+      throw unfit(member, uri, 'be an https URL of at most 1024 characters');
   }
 }
 
@@ -187,9 +182,7 @@ function parseAuthMethod(metadata: Metadata, kind: AgentKind): AuthMethod {
   const method = readText(metadata, 'token_endpoint_auth_method') ?? known[0];
   const found = known.find((each) => each === method);
   if (found !== undefined) return found;
-  throw new MetadataRejected(
-    `token_endpoint_auth_method is ${show(method)}: it must be ${known.join(', ').replace(/, (\w+)$/, ' or $1')}.`,
-  );
+  throw unfit('token_endpoint_auth_method', method, `be ${known.join(', ').replace(/, (\w+)$/, ' or $1')}`);
 }
 
 /** @throws MetadataRejected */
@@ -257,9 +250,7 @@ export function parseFacts(metadata: Metadata, kind: AgentKind = 'document'): Sa
 export function parseDocument(clientId: string, json: unknown): AgentFacts {
   const metadata = requireObject(json, 'The metadata document');
   if (metadata.client_id !== clientId)
-    throw new MetadataRejected(
-      `client_id is ${show(metadata.client_id)}: it must be the URL of the document, ${quote(clientId)}.`,
-    );
+    throw unfit('client_id', metadata.client_id, `be the URL of the document, ${quote(clientId)}`);
   const secret = ['client_secret', 'client_secret_expires_at'].find((name) => name in metadata);
   if (secret !== undefined)
     throw new MetadataRejected(`${secret} must not be in a metadata document, which everyone can read.`);
