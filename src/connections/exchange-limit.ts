@@ -33,25 +33,14 @@ export interface ExchangeLimitDeps {
   readonly now: () => number;
 }
 
-interface Window {
-  count: number;
-  readonly until: number;
-}
+/** `at`: when it was counted. */
+type Living = { count: number; readonly at: number };
 
-interface Living {
-  count: number;
-  readonly at: number;
-}
-
-function tooMany(ms: number, reason: string): TooManyAttempts {
-  return new TooManyAttempts(ms / 1000, {
-    description: 'Too many tokens were made. Try again later.',
-    reason,
-  });
-}
+const tooMany = (ms: number, reason: string): TooManyAttempts =>
+  new TooManyAttempts(ms / 1000, { description: 'Too many tokens were made. Try again later.', reason });
 
 export function createExchangeLimit({ trades, living, countLiving, now }: ExchangeLimitDeps): ExchangeLimit {
-  const windows = new LRUCache<string, Window>({ max: ORIGINS_COUNTED });
+  const windows = new LRUCache<string, { count: number; readonly until: number }>({ max: ORIGINS_COUNTED });
   const counts = new LRUCache<string, Living>({ max: ORIGINS_COUNTED });
   /** Trades that come while one is counted for share its count. */
   const counting = new Map<string, Promise<Living>>();
@@ -70,13 +59,11 @@ export function createExchangeLimit({ trades, living, countLiving, now }: Exchan
   }
 
   async function count(origin: string, kind: Kind): Promise<Living> {
-    const at = now();
     const key = `${kind} ${origin}`;
     const known = counts.get(key);
-    const age = known ? at - known.at : Number.POSITIVE_INFINITY;
-    const isDue =
-      age > (known && known.count >= living[kind] ? RECOUNTED_AT_THE_LIMIT_AFTER_MS : RECOUNTED_AFTER_MS);
-    if (known && !isDue) return known;
+    const isAtTheLimit = known !== undefined && known.count >= living[kind];
+    const keptMs = isAtTheLimit ? RECOUNTED_AT_THE_LIMIT_AFTER_MS : RECOUNTED_AFTER_MS;
+    if (known && now() - known.at <= keptMs) return known;
     const begun = counting.get(key) ?? recount(key, origin, kind).finally(() => counting.delete(key));
     counting.set(key, begun);
     return begun;

@@ -49,14 +49,8 @@ function toOptions({ host, port, encryption, login }: SmtpServer): SMTPTransport
   });
 }
 
-interface Failure {
-  readonly message?: string;
-  readonly code?: string;
-  /** The SMTP command. */
-  readonly command?: string;
-  /** What the server said. */
-  readonly response?: string;
-}
+/** `command`: the SMTP command; `response`: what the server said. */
+type Failure = Partial<Readonly<Record<'message' | 'code' | 'command' | 'response', string>>>;
 
 /** The messages of these errors are Node's or nodemailer's own, and do not quote the server. */
 const ON_THE_WAY = new Set(['ECONNECTION', 'ESOCKET', 'ETIMEDOUT', 'EDNS', 'ETLS']);
@@ -80,9 +74,9 @@ function toLoggable(error: unknown): Error {
   return new Error(ON_THE_WAY.has(code) ? `${code}: ${line.slice(0, MAX_SHOWN)}` : `failed with ${code}`);
 }
 
+/** @param now milliseconds */
 export function createSmtp(
   { server, from }: { readonly server: SmtpServer; readonly from: string },
-  /** Milliseconds. */
   now: () => number,
 ): Deliver {
   const options = toOptions(server);

@@ -8,11 +8,8 @@ import { cut, quote, toOneLine } from '../errors/texts.ts';
 import { findFreshness } from './freshness.ts';
 import { addressOf, type Targets } from './targets.ts';
 
-export interface FetchedJson {
-  readonly json: unknown;
-  /** As `findFreshness`. */
-  readonly freshSeconds: number | undefined;
-}
+/** `freshSeconds`: as `findFreshness`. */
+export type FetchedJson = { readonly json: unknown; readonly freshSeconds: number | undefined };
 
 /**
  * The message is a sentence for the stranger: it is the same whatever is wrong before an answer came, and so does not tell
@@ -104,7 +101,7 @@ export function createGetJson({ targets, maxBytes, ca, now }: GetJsonDeps): GetJ
     });
   }
 
-  async function read(url: string, answer: IncomingMessage): Promise<string> {
+  async function read(url: string, answer: IncomingMessage): Promise<unknown> {
     const chunks: Buffer[] = [];
     let length = 0;
     for await (const chunk of answer) {
@@ -112,7 +109,7 @@ export function createGetJson({ targets, maxBytes, ca, now }: GetJsonDeps): GetJ
       if (length > maxBytes) throw new FetchFailed(url, tooLong(maxBytes));
       chunks.push(chunk);
     }
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)));
   }
 
   return async (text, signal) => {
@@ -124,23 +121,15 @@ export function createGetJson({ targets, maxBytes, ca, now }: GetJsonDeps): GetJ
     try {
       const problem = findAnswerProblem(answer, maxBytes);
       if (problem !== undefined) throw new FetchFailed(text, problem);
-      const body = await read(text, answer).catch((error: Error) => {
+      const json = await read(text, answer).catch((error: Error) => {
         if (error instanceof FetchFailed) throw error;
-        if (error instanceof TypeError) throw new FetchFailed(text, 'it is not JSON in UTF-8');
+        const isRead = error instanceof TypeError || error instanceof SyntaxError;
+        if (isRead) throw new FetchFailed(text, 'it is not JSON in UTF-8');
         throw new FetchFailed(text, 'it must arrive whole and in time', error.message);
       });
-      return { json: parse(text, body), freshSeconds: findFreshness(answer.headers, now()) };
+      return { json, freshSeconds: findFreshness(answer.headers, now()) };
     } finally {
       answer.destroy();
     }
   };
-}
-
-/** @throws FetchFailed */
-function parse(url: string, body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    throw new FetchFailed(url, 'it is not JSON in UTF-8');
-  }
 }
