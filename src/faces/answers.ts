@@ -10,16 +10,13 @@ import { toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
 import { defined } from '../storage/defined.ts';
 import { createAsk, type RefusedAsk } from './ask.ts';
-import { type Face, type Named, Reply, type Tenant } from './face.ts';
-import type { Incoming } from './incoming.ts';
+import { type Face, type Incoming, type Named, Reply, type Tenant } from './face.ts';
 import type { FaceParts } from './parts.ts';
 import { createFaceRequest } from './requests.ts';
 import type { FoundRoute } from './routes.ts';
 
-/** Characters. */
-const LONGEST_PATH_TOLD = 200;
-
-const told = (path: string): string => path.slice(0, LONGEST_PATH_TOLD);
+/** At most 200 characters of a path, for the audit log. */
+const told = (path: string): string => path.slice(0, 200);
 
 export function createAnswers(face: Face, parts: FaceParts) {
   const { presentedTokens, refusals, recordRefused, now } = parts;
@@ -46,20 +43,18 @@ export function createAnswers(face: Face, parts: FaceParts) {
 
   /** Records a refused request with a living token; requests from strangers are logged only. */
   async function recordBearer(incoming: Incoming, { organization }: Tenant, error: unknown, status: number) {
-    const { path, state } = incoming;
-    const { bearer, reason, address, requestId } = state;
+    const { bearer, reason, address, requestId } = incoming.state;
     if (!bearer || (status !== 401 && status !== 403)) return;
+    const { subject, clientId: client } = bearer;
     const entry = {
       at: now(),
       event: 'request.refused',
       outcome: 'denied',
-      subject: bearer.subject,
-      client: bearer.clientId,
+      subject,
+      client,
       organization: organization.id,
-      details: { path: told(path), status, face: face.name },
-      address,
-      requestId,
-      ...defined({ reason }),
+      details: { path: told(incoming.path), status, face: face.name },
+      ...defined({ address, requestId, reason }),
     } as const;
     await refusals.append(entry, !(error instanceof TooManyAttempts));
   }
@@ -74,14 +69,13 @@ export function createAnswers(face: Face, parts: FaceParts) {
     ): Promise<Reply> {
       const { state } = incoming;
       const refused: RefusedAsk[] = [];
-      const onRefused = (each: RefusedAsk) => refused.push(each);
       let thrown: unknown;
       let reply: Reply;
       try {
         const body = await incoming.readBody();
         const request = createFaceRequest(incoming, { face, tenant, view, params, body }, presentedTokens);
         state.readers ??= tenant.client.application.allowedOrigins;
-        const context = { face: face.name, tenant, view, asOf, state, onRefused };
+        const context = { face: face.name, tenant, view, asOf, state, refused };
         reply = toReply(await action(request, createAsk(context, parts)));
       } catch (error) {
         thrown = error;

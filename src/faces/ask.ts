@@ -6,8 +6,7 @@ import { DomainError } from '../errors/domain.ts';
 import type { FaceName } from '../nouns/index.ts';
 import type { Issued } from '../tokens/grant.ts';
 import type { Through } from '../tokens/through.ts';
-import type { ApplicationSecret, Ask, Tenant, TokenQuestion } from './face.ts';
-import type { FaceState } from './incoming.ts';
+import type { ApplicationSecret, Ask, FaceState, Tenant, TokenQuestion } from './face.ts';
 import type { FaceParts } from './parts.ts';
 
 /** The token service did not do what the face asked for. */
@@ -22,8 +21,8 @@ export interface AskContext extends RequestView {
   readonly face: FaceName;
   readonly tenant: Tenant;
   readonly state: FaceState;
-  /** Is told before the face, which may answer in its own way. */
-  readonly onRefused: (refused: RefusedAsk) => void;
+  /** Hears of each before the face, which may answer in its own way. */
+  readonly refused: RefusedAsk[];
 }
 
 /** Within the request the face's client can be found, and neither an application of another organization nor an agent. */
@@ -53,7 +52,7 @@ function withRealm(tenant: Tenant, realm: TokenQuestion['realm']): Tenant {
 }
 
 export function createAsk(context: AskContext, { tokenService, authenticateClient }: FaceParts): Ask {
-  const { face, tenant: own, asOf, state, onRefused } = context;
+  const { face, tenant: own, asOf, state, refused } = context;
   const { address, requestId } = state;
 
   function authenticate({ clientId, clientSecret }: ApplicationSecret, view: DirectoryView) {
@@ -83,7 +82,7 @@ export function createAsk(context: AskContext, { tokenService, authenticateClien
       if (issued.row) state.bearer ??= issued.row;
       return issued;
     } catch (error) {
-      if (error instanceof DomainError) onRefused({ error, client });
+      if (error instanceof DomainError) refused.push({ error, client });
       throw error;
     }
   }

@@ -4,13 +4,13 @@
  * checks a password and never makes a token: the token service does, for all callers alike.
  */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import type { RequestState } from '../http/request-state.ts';
 import type { Application, FaceName, FaceSettings, Organization } from '../nouns/index.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import type { Asked } from '../tokens/asked.ts';
 import type { ConnectionAnswer, IssuedAccess } from '../tokens/grant.ts';
 import type { FoundToken } from '../tokens/grants/subject-token.ts';
 import type { Through } from '../tokens/through.ts';
-import type { Incoming } from './incoming.ts';
 
 /** An application's own id and secret, as a request carries them. */
 export interface ApplicationSecret {
@@ -22,6 +22,30 @@ export interface ApplicationSecret {
 export interface Named {
   readonly organization?: string | undefined;
   readonly application?: string | undefined;
+}
+
+/** What travels with a request, for the log, the audit log, the metrics and pages of other origins. */
+export interface FaceState extends RequestState {
+  /** The token with which the request came. */
+  bearer?: TokenRow | undefined;
+}
+
+/** A request before the face sees it: over HTTP, or from a program in this process. */
+export interface Incoming {
+  /** As it was sent. */
+  readonly method: string;
+  /** Without doubled slashes. */
+  readonly path: string;
+  readonly query: URLSearchParams;
+  /** Milliseconds. */
+  readonly startedAt: number;
+  /** Whether it was made in this process, by a program that embeds the server. */
+  readonly isOwn: boolean;
+  /** @param name in lower case @returns an empty text for an absent header */
+  readonly header: (name: string) => string;
+  /** @throws Refusal 400, 413 */
+  readBody(): Promise<unknown>;
+  readonly state: FaceState;
 }
 
 /** An organization for which the face is switched on. */
@@ -85,6 +109,16 @@ export class Reply {
     this.body = body;
     this.headers = headers;
   }
+}
+
+/** For `catch`: tells an error of this class in another way, and leaves all others. @throws always */
+export function insteadOf<E extends Error>(
+  type: abstract new (...options: never[]) => E,
+  toRefusal: (error: E) => Error | Promise<Error>,
+) {
+  return async (error: unknown): Promise<never> => {
+    throw error instanceof type ? await toRefusal(error) : error;
+  };
 }
 
 /** Gives the body of a 200, or a `Reply`. @throws whatever is to be told by `fail` */

@@ -1,8 +1,7 @@
 /** A face at its paths: from an HTTP request to its answer, or from a call of a program in this process. */
-import type { Context, Middleware } from 'koa';
+import type { Context, Next } from 'koa';
 import { createAnswers } from './answers.ts';
-import type { Face, Named, Reply } from './face.ts';
-import type { FaceState, Incoming } from './incoming.ts';
+import type { Face, FaceState, Incoming, Named, Reply } from './face.ts';
 import type { FaceParts } from './parts.ts';
 import { parseBody } from './requests.ts';
 import { createRoutes, withoutDoubledSlashes } from './routes.ts';
@@ -21,18 +20,7 @@ declare module 'koa' {
   }
 }
 
-export interface Mount {
-  readonly name: Face['name'];
-  readonly middleware: Middleware;
-  hasPath(path: string): boolean;
-  /**
-   * Calls a route in this process.
-   * @param route as the face names it, as in `POST /token`
-   * @param organization by name or id
-   * @returns undefined if the organization does not have the face
-   */
-  call(incoming: Incoming, route: string, organization: string): Promise<Reply | undefined>;
-}
+export type Mount = ReturnType<typeof createMount>;
 
 /** Some clients send a POST and name the method that they mean in a header. */
 function methodOf(ctx: Context): string {
@@ -49,7 +37,7 @@ function send(ctx: Context, { status, body, headers }: Reply): void {
   ctx.set('Cache-Control', 'no-store');
 }
 
-export function createMount(face: Face, parts: FaceParts): Mount {
+export function createMount(face: Face, parts: FaceParts) {
   const { directory, prefixes, readBody, now } = parts;
   const routes = createRoutes(face, prefixes);
   const answers = createAnswers(face, parts);
@@ -88,12 +76,18 @@ export function createMount(face: Face, parts: FaceParts): Mount {
   return {
     name: face.name,
 
-    hasPath(path) {
+    hasPath(path: string): boolean {
       const plain = withoutDoubledSlashes(path);
       return routes.at(plain).length > 0 || routes.beside(plain) !== undefined;
     },
 
-    async call(incoming, route, organization) {
+    /**
+     * Calls a route in this process.
+     * @param route as the face names it, as in `POST /token`
+     * @param organization by name or id
+     * @returns undefined if the organization does not have the face
+     */
+    async call(incoming: Incoming, route: string, organization: string): Promise<Reply | undefined> {
       const action = face.routes[route];
       if (!action) throw new Error(`${face.name} has no route ${route}`);
       const viewing = await directory.viewFor({});
@@ -101,7 +95,7 @@ export function createMount(face: Face, parts: FaceParts): Mount {
       return tenant && answers.run(incoming, { action, params: {} }, tenant, viewing);
     },
 
-    async middleware(ctx, next) {
+    async middleware(ctx: Context, next: Next): Promise<void> {
       const path = withoutDoubledSlashes(ctx.path);
       const found = routes.at(path);
       const named: Named | undefined = found[0]?.params ?? routes.beside(path);
@@ -123,12 +117,8 @@ export function createMount(face: Face, parts: FaceParts): Mount {
       if (!isThere) return send(ctx, answers.unknown(incoming, tenant ? {} : named));
       const method = methodOf(ctx);
       const route = found.find((each) => each.method === method);
-      send(
-        ctx,
-        route
-          ? await answers.run(incoming, route, tenant, viewing)
-          : answers.wrongMethod(incoming, method, found),
-      );
+      if (!route) return send(ctx, answers.wrongMethod(incoming, method, found));
+      send(ctx, await answers.run(incoming, route, tenant, viewing));
     },
   };
 }

@@ -3,8 +3,7 @@ import { Refusal } from '../http/refusal.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parseJsonText } from '../permissions/json.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
-import type { ApplicationSecret, Face, FaceRequest, Tenant } from './face.ts';
-import type { Incoming } from './incoming.ts';
+import type { ApplicationSecret, Face, FaceRequest, Incoming, Tenant } from './face.ts';
 import type { Params } from './routes.ts';
 
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;

@@ -20,13 +20,6 @@ interface Route {
 
 export type FoundRoute = Route & { readonly params: Params };
 
-export interface Routes {
-  /** The routes at a path, one for each method. */
-  at(path: string): readonly FoundRoute[];
-  /** What a path names that is not a route but stands beside one; undefined for any other path. */
-  beside(path: string): Params | undefined;
-}
-
 /** Clients append a path with a leading slash to a base with a trailing one. */
 export const withoutDoubledSlashes = (path: string): string =>
   path.includes('//') ? path.replace(/\/{2,}/g, '/') : path;
@@ -42,10 +35,7 @@ function toPattern(path: string, slashAtEnd: boolean): Pattern {
   };
 }
 
-const basesOf = ({ name, alsoBelow = [] }: Face, prefixes: Prefixes): string[] => [
-  prefixes[name] ?? '',
-  ...alsoBelow,
-];
+const basesOf = ({ name, alsoBelow = [] }: Face, prefixes: Prefixes) => [prefixes[name] ?? '', ...alsoBelow];
 
 function toRoutes(face: Face, prefixes: Prefixes): (Route & Pattern)[] {
   return basesOf(face, prefixes).flatMap((base) =>
@@ -83,12 +73,14 @@ function createFinder<T extends Pattern>(patterns: readonly T[], taken: Readonly
   };
 }
 
-export function createRoutes(face: Face, prefixes: Prefixes): Routes {
+export function createRoutes(face: Face, prefixes: Prefixes) {
   const taken = new Set([...reservedNames, ...Object.values(prefixes).map(firstSegmentOf)]);
   const findRoutes = createFinder(toRoutes(face, prefixes), taken);
   const findSurroundings = createFinder(toSurroundings(face, prefixes), taken);
   return {
+    /** The routes at a path, one for each method. */
     at: findRoutes,
-    beside: (path) => findSurroundings(path)[0]?.params,
+    /** What a path names that is not a route but stands beside one; undefined for any other path. */
+    beside: (path: string): Params | undefined => findSurroundings(path)[0]?.params,
   };
 }

@@ -4,6 +4,7 @@ import { cut, quote } from '../../errors/texts.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { DATABASE_USER } from '../../tokens/grants/database-user.ts';
 import type { TokenQuestion } from '../face.ts';
+import { isObject } from '../requests.ts';
 
 /** A field is missing, unknown or ill-typed (HTTP 400). */
 export class FieldRefused extends Refusal {
@@ -75,8 +76,7 @@ function parse<T extends z.ZodType>(schema: T, value: unknown, block: string): z
   throw new FieldRefused(field, `${field} is required, as text`);
 }
 
-const isRenewal = (block: unknown): boolean =>
-  typeof block === 'object' && block !== null && 'refresh_token' in block;
+const isRenewal = (block: unknown): boolean => isObject(block) && 'refresh_token' in block;
 
 function parseUser(block: unknown): TokenRequest {
   if (isRenewal(block)) {
@@ -113,10 +113,8 @@ function parseRow(block: unknown): TokenRequest {
 
 /** @throws FieldRefused */
 export function parseTokenRequest(body: unknown): TokenRequest {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new FieldRefused('authTokenType', 'the body must be a JSON object');
-  }
-  const { authTokenType: type, authTokenAM, authTokenAMDB, ...others } = body as Record<string, unknown>;
+  if (!isObject(body)) throw new FieldRefused('authTokenType', 'the body must be a JSON object');
+  const { authTokenType: type, authTokenAM, authTokenAMDB, ...others } = body;
   if (type !== 'AM' && type !== 'AM_DB') {
     throw new FieldRefused('authTokenType', 'authTokenType is required: AM or AM_DB');
   }

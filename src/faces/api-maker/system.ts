@@ -9,7 +9,7 @@ import type { Answered } from '../../http/access-log.ts';
 import { toFailure } from '../../http/errors.ts';
 import type { RequestState } from '../../http/request-state.ts';
 import { type System, SystemRequestRefused, type SystemToken, type SystemTokenRequest } from '../embedded.ts';
-import type { Incoming } from '../incoming.ts';
+import type { Incoming } from '../face.ts';
 import type { Mount } from '../mount.ts';
 import { apiMaker } from './declaration.ts';
 import { TOKEN_ROUTE } from './requests.ts';

@@ -11,9 +11,7 @@ export const CLIENT_ACTIONS = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 16, 17].map(
 );
 
 /** @returns undefined if there is no such action */
-export function findActionName(id: number): string | undefined {
-  return numbered[id - FIRST];
-}
+export const findActionName = (id = 0): string | undefined => numbered[id - FIRST];
 
 /** @param name in whatever case @returns undefined if there is no such action */
 export function findActionId(name: string): number | undefined {

@@ -11,9 +11,9 @@ import type { TokenRow } from '../../storage/contract.ts';
 import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { IssuedAccess } from '../../tokens/grant.ts';
 import { DERIVED_LOGIN } from '../../tokens/grants/derived-login.ts';
-import { type Ask, type Face, type FaceRequest, Reply } from '../face.ts';
-import { insteadOf } from '../instead-of.ts';
+import { type Ask, type Face, type FaceRequest, insteadOf, Reply } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
+import { isObject } from '../requests.ts';
 import { deviceHive } from './declaration.ts';
 import { isLetIn, mayRefresh } from './device-rights.ts';
 import { ACCESS_DENIED, DeviceHiveRefusal, toFailure, UNAUTHORIZED, unauthorized } from './errors.ts';
@@ -121,8 +121,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
   return {
     name: deviceHive.name,
     alsoBelow: ['/dh/rest'],
-    isFor: (path, body) =>
-      path !== '/token' || (typeof body === 'object' && body !== null && Object.hasOwn(body, 'login')),
+    isFor: (path, body) => path !== '/token' || (isObject(body) && Object.hasOwn(body, 'login')),
     origins: 'any',
     headers: ['Origin', 'Accept', 'Auth-DeviceID', 'Auth-DeviceKey'],
     fail: toFailure,

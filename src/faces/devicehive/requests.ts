@@ -8,8 +8,8 @@ import {
 } from '../../permissions/device-access.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
 import { defined } from '../../storage/defined.ts';
+import { type Fields, isObject } from '../requests.ts';
 import { findActionId, findActionName } from './actions.ts';
-import { parseDateTime } from './date-time.ts';
 import { DeviceHiveRefusal, INVALID_PARAMETERS } from './errors.ts';
 
 /** What a token may be made for; a dimension that is absent stands for all that its holder has. */
@@ -36,20 +36,16 @@ export function withinTheirs(devices: WantedDevices): WantedDevices {
   return Object.fromEntries(Object.entries(devices).filter(([, list]) => !list.includes(ALL)));
 }
 
+/** Times are in milliseconds since the epoch. */
 export interface WantedPair {
   readonly devices: WantedDevices;
-  /** Milliseconds since the epoch. */
   readonly expiresAt: number | undefined;
   readonly refreshExpiresAt: number | undefined;
 }
 
 const ALL = '*';
 const ALL_ID = 0;
-/** Stands for no action at all. */
-const NONE_ID = 1;
 const MOST = 1000;
-
-type Body = Readonly<Record<string, unknown>>;
 
 /** The original names the property of the object that it could not make. */
 function missing(property: string): DeviceHiveRefusal {
@@ -59,11 +55,9 @@ function missing(property: string): DeviceHiveRefusal {
   );
 }
 
-function requireObject(body: unknown): Body {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw new DeviceHiveRefusal(400, INVALID_PARAMETERS);
-  }
-  return body as Body;
+function requireObject(body: unknown): Fields {
+  if (!isObject(body)) throw new DeviceHiveRefusal(400, INVALID_PARAMETERS);
+  return body;
 }
 
 /** @throws DeviceHiveRefusal 400 */
@@ -102,11 +96,7 @@ function parseActions(value: unknown): readonly string[] {
     return Number.isInteger(number) ? number : findActionId(String(item));
   });
   if (ids.includes(ALL_ID)) return [ALL];
-  const names = ids.flatMap((id) => {
-    const name = id === undefined || id === NONE_ID ? undefined : findActionName(id);
-    return name === undefined ? [] : [name];
-  });
-  return [...new Set(names)];
+  return [...new Set(ids.flatMap((id) => findActionName(id) ?? []))];
 }
 
 /** @returns undefined for all that the user has */
@@ -114,6 +104,25 @@ function parseIds(value: unknown): readonly string[] | undefined {
   if (value === undefined || value === null) return undefined;
   const ids = requireList(value).map(String);
   return ids.includes(ALL) ? [ALL] : [...new Set(ids)];
+}
+
+const EPOCH = /^\d{10,15}$/;
+const ISO = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(?:Z|([+-])(\d\d):?(\d\d))?)?$/i;
+
+/**
+ * Times are in UTC if they name no zone; the server's zone does not matter.
+ * @param text ISO 8601, or milliseconds since the epoch
+ * @returns milliseconds since the epoch; undefined if it is not a time, for example the 30th of February
+ */
+function parseDateTime(text: string): number | undefined {
+  if (EPOCH.test(text)) return Number(text);
+  const [, day, clock = '00:00', sign, hours = '0', minutes = '0'] = ISO.exec(text) ?? [];
+  const time = Date.parse(`${day}T${clock}Z`);
+  // Date takes the 30th of February for a day in March.
+  const isPossible = !Number.isNaN(time) && new Date(time).toISOString().slice(0, 10) === day;
+  if (!isPossible || Number(hours) > 18 || Number(minutes) > 59) return undefined;
+  const minutesAhead = (Number(hours) * 60 + Number(minutes)) * (sign === '-' ? -1 : 1);
+  return time - minutesAhead * 60_000;
 }
 
 /**

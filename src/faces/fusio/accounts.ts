@@ -5,8 +5,7 @@ import { AlreadyTaken, ProofRejected, UnfitPassword } from '../../errors/domain.
 import { Refusal } from '../../http/refusal.ts';
 import type { Application, User } from '../../nouns/index.ts';
 import { findableEmail } from '../../nouns/usernames.ts';
-import type { FaceRoutes } from '../face.ts';
-import { insteadOf } from '../instead-of.ts';
+import { type FaceRoutes, insteadOf } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { requireScope } from './access.ts';
 import type { FusioSettings } from './declaration.ts';

@@ -5,8 +5,14 @@
 import { ProofRejected, RefreshTokenTooOld } from '../../errors/domain.ts';
 import type { User } from '../../nouns/index.ts';
 import { defined } from '../../storage/defined.ts';
-import type { ApplicationSecret, Ask, FaceRequest, FaceRoutes, TokenQuestion } from '../face.ts';
-import { insteadOf } from '../instead-of.ts';
+import {
+  type ApplicationSecret,
+  type Ask,
+  type FaceRequest,
+  type FaceRoutes,
+  insteadOf,
+  type TokenQuestion,
+} from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import type { Fields } from '../requests.ts';
 import { requireToken } from './access.ts';

@@ -3,7 +3,6 @@
  * request names permissions, unknown flags are ignored and a missing one is false, as in the original;
  * what is more than the long token may give is refused.
  */
-
 import { authorOf } from '../../changes/author.ts';
 import type { LivingConnection } from '../../connections/connections.ts';
 import { ProofRejected } from '../../errors/domain.ts';
@@ -12,14 +11,10 @@ import { issuedNode } from '../../registry/nodes.ts';
 import { defined } from '../../storage/defined.ts';
 import { CONNECT } from '../../tokens/grants/connect.ts';
 import { TOKEN_EXCHANGE } from '../../tokens/grants/token-exchange.ts';
-import type { Face, FaceRequest } from '../face.ts';
-import { insteadOf } from '../instead-of.ts';
+import { type Face, type FaceRequest, insteadOf } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { type SunbreakSettings, sunbreak } from './declaration.ts';
 import { parseConnect, parseSubscription, parseVisitors } from './requests.ts';
-
-/** Large enough for any set of tables that fits into a token. */
-const BODY_LIMIT = 256 * 1024;
 
 const UNAUTHORIZED = 'the access token is missing, unknown or expired';
 
@@ -27,18 +22,20 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
   async function requireConnection(request: FaceRequest): Promise<LivingConnection> {
     const { bearer, client, view, address } = request;
     const living = bearer === undefined ? undefined : await connections.find(bearer, address, view);
-    if (living?.application.id !== client.application.id) {
-      throw new Refusal(401, UNAUTHORIZED, { reason: 'no living connection token of this application' });
-    }
-    return living;
+    if (living?.application.id === client.application.id) return living;
+    throw new Refusal(401, UNAUTHORIZED, { reason: 'no living connection token of this application' });
   }
 
-  const siteOf = (request: FaceRequest, { connection: { id } }: LivingConnection) =>
-    authorOf(request, { connection: id });
+  /** @returns also the author of what the site changes of it */
+  async function requireSite(request: FaceRequest) {
+    const { connection } = await requireConnection(request);
+    return { connection, site: authorOf(request, { connection: connection.id }) };
+  }
 
   return {
     name: sunbreak.name,
-    bodyLimit: BODY_LIMIT,
+    // Large enough for any set of tables that fits into a token.
+    bodyLimit: 256 * 1024,
     fail: ({ description }) => ({ message: description }),
     grants: (own) => [
       ...own.filter((grant) => grant === 'token_exchange'),
@@ -47,19 +44,17 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
     routes: {
       async 'POST /api/database/connection'({ body }, ask) {
         const { email, password, name, domain, isNewUser } = parseConnect(body);
-        const parameters = { username: email, password, domain };
+        const optional = defined({ is_new_user: isNewUser ? 'true' : undefined, name });
+        const parameters = { username: email, password, domain, ...optional };
         const answer = await ask
-          .connection({
-            grantType: CONNECT,
-            parameters: { ...parameters, ...defined({ is_new_user: isNewUser ? 'true' : undefined, name }) },
-          })
+          .connection({ grantType: CONNECT, parameters })
           .catch(insteadOf(ProofRejected, () => new Refusal(401, 'wrong email or password')));
         return { accessToken: answer.connection_token, name: answer.name };
       },
 
       async 'DELETE /api/database/connection'(request) {
-        const living = await requireConnection(request);
-        await connections.end(living.connection, siteOf(request, living));
+        const { connection, site } = await requireSite(request);
+        await connections.end(connection, site);
         return {};
       },
 
@@ -82,17 +77,17 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
       },
 
       async 'POST /api/auth/version'(request) {
-        const living = await requireConnection(request);
-        await connections.endIssued(living.connection, siteOf(request, living));
+        const { connection, site } = await requireSite(request);
+        await connections.endIssued(connection, site);
         return {};
       },
 
       async 'POST /api/auth/logout'(request) {
         const visitors = parseVisitors(request.body);
-        const living = await requireConnection(request);
+        const { connection, site } = await requireSite(request);
         for (const visitor of visitors) {
-          await exchangeLimit(living.connection.id);
-          await connections.endIssued(living.connection, siteOf(request, living), visitor);
+          await exchangeLimit(connection.id);
+          await connections.endIssued(connection, site, visitor);
         }
         return {};
       },

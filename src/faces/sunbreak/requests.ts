@@ -5,6 +5,7 @@ import { Refusal } from '../../http/refusal.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
 import { parsePermissions } from '../../permissions/permissions-json.ts';
+import { isObject } from '../requests.ts';
 
 const MAX_VISITORS = 100;
 /** UTF-16 units of the path to a member that an answer quotes. */
@@ -27,25 +28,18 @@ const subscription = z.object({
   data: oneOf(z.object({ permissions: z.unknown(), userId: visitor.optional() })),
 });
 
+const named = z.object({ userId: visitor });
+
 const visitors = z.object({
-  data: z.union([
-    z
-      .array(z.object({ userId: visitor }))
-      .min(1)
-      .max(MAX_VISITORS),
-    z.object({ userId: visitor }).transform((only) => [only]),
-  ]),
+  data: z.union([z.array(named).min(1).max(MAX_VISITORS), named.transform((only) => [only])]),
 });
 
 /** @throws Refusal 400, naming the field and no value */
 function parse<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
   const { data, error } = schema.safeParse(body);
   if (!error) return data as z.output<T>;
-  const path = error.issues[0]?.path.join('.') ?? '';
-  throw new Refusal(
-    400,
-    path === '' ? 'the body must be a JSON object' : `${cut(path, MAX_PATH)} is missing or ill-typed`,
-  );
+  const path = cut(error.issues[0]?.path.join('.') ?? '', MAX_PATH);
+  throw new Refusal(400, path === '' ? 'the body must be a JSON object' : `${path} is missing or ill-typed`);
 }
 
 export function parseConnect(body: unknown) {
@@ -57,18 +51,18 @@ export function parseConnect(body: unknown) {
 const toMap = (value: unknown): unknown => (Array.isArray(value) && value.length === 0 ? {} : value);
 
 function readTables(tables: unknown): unknown {
-  const named = toMap(tables);
-  if (typeof named !== 'object' || named === null || Array.isArray(named)) return named;
-  return Object.fromEntries(Object.entries(named).map(([table, flags]) => [table, toMap(flags)]));
+  const map = toMap(tables);
+  if (!isObject(map)) return map;
+  return Object.fromEntries(Object.entries(map).map(([table, flags]) => [table, toMap(flags)]));
 }
 
 function readPermissions(permissions: unknown): Permissions {
-  const shape = z.object({ isAdmin: z.boolean(), tables: z.unknown().optional() }).safeParse(permissions);
-  if (!shape.success) throw new Refusal(400, 'data.permissions is missing or ill-typed');
-  const { tables = {} } = permissions as { tables?: unknown };
+  if (!isObject(permissions) || typeof permissions.isAdmin !== 'boolean') {
+    throw new Refusal(400, 'data.permissions is missing or ill-typed');
+  }
+  const { tables = {} } = permissions;
   try {
-    const whole = { ...(permissions as object), tables: readTables(tables) };
-    return parsePermissions(whole, { unknownFlags: 'ignore' });
+    return parsePermissions({ ...permissions, tables: readTables(tables) }, { unknownFlags: 'ignore' });
   } catch (error) {
     if (!(error instanceof PermissionsError)) throw error;
     throw new Refusal(400, `data.permissions will not do: ${error.message}`);

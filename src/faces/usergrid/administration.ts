@@ -16,8 +16,6 @@ import { fieldsOf, parseAccessTokenTtl } from './requests.ts';
 /** Who asks, and for what they own. */
 type Owned = (request: FaceRequest, ask: Ask) => Promise<readonly [Principal, Application]>;
 
-type SecretOf = (application: Application, author: Author) => Promise<string | undefined>;
-
 export function createAdministration(deps: FaceParts, principals: Principals) {
   const { applications, roleChanges, now } = deps;
 
@@ -47,14 +45,15 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     return [principal, own.application];
   };
 
-  const showSecret: SecretOf = (application, author) => applications.showSecret(application, author);
+  const showSecret = (application: Application, author: Author) =>
+    applications.showSecret(application, author);
 
   async function renewSecret(application: Application, author: Author): Promise<string> {
     if (usesSecret(application.authMethod)) return applications.renewSecret(application, author);
     throw new UsergridRefusal('illegal_argument', 'the application has no secret');
   }
 
-  function answerKeys(find: Owned, secretOf: SecretOf, action: string) {
+  function answerKeys(find: Owned, secretOf: typeof showSecret, action: string) {
     return async (request: FaceRequest, ask: Ask) => {
       const [principal, application] = await find(request, ask);
       const secret = await secretOf(application, authorFor(principal, request));

@@ -10,10 +10,6 @@ const MANAGEMENT_APPLICATION = '00000000-0000-0000-0000-000000000001';
 
 const SECRETS = new Set(['access_token', 'client_secret', 'password', 'oldpassword', 'newpassword', 'token']);
 
-const nameOf = ({ displayName, username }: User): string => displayName ?? username;
-
-const emailOf = ({ email }: User) => defined({ email });
-
 const isActivated = ({ pending }: User): boolean => pending !== true;
 
 /** As an answer with a token has it. @param named between what it is and what it says of itself */
@@ -23,7 +19,7 @@ export function describeUser(user: User, named: object = {}): Record<string, unk
     type: 'user',
     ...named,
     username: user.username,
-    ...emailOf(user),
+    ...defined({ email: user.email }),
     activated: isActivated(user),
     created: user.createdAt,
     modified: Math.max(user.createdAt, user.passwordChangedAt ?? 0),
@@ -46,32 +42,28 @@ export function toApplicationEntity(application: Application, organization: Orga
 }
 
 /** Those that the operator made, by their names. */
-function listApplications(applications: readonly NamedApplication[], prefix = ''): Record<string, string> {
-  return Object.fromEntries(applications.map(({ name, id }) => [prefix + name, id]));
-}
+const listApplications = (applications: readonly NamedApplication[], prefix = '') =>
+  Object.fromEntries(applications.map(({ name, id }) => [prefix + name, id]));
 
-const mailTo = (user: User): string =>
-  user.email === undefined ? nameOf(user) : `${nameOf(user)} <${user.email}>`;
+/** As an organization lists an administrator. */
+function toAdministrator(user: User) {
+  const { id: uuid, username, displayName: name = username, email } = user;
+  return {
+    name,
+    disabled: !user.enabled,
+    uuid,
+    activated: isActivated(user),
+    username,
+    applicationId: MANAGEMENT_APPLICATION,
+    ...defined({ email }),
+    adminUser: true,
+    mailTo: email === undefined ? name : `${name} <${email}>`,
+  };
+}
 
 /** Administrators within an organization, by their names. */
-function listAdministrators(administrators: readonly User[]): Record<string, unknown> {
-  return Object.fromEntries(
-    administrators.map((user) => [
-      user.username,
-      {
-        name: nameOf(user),
-        disabled: !user.enabled,
-        uuid: user.id,
-        activated: isActivated(user),
-        username: user.username,
-        applicationId: MANAGEMENT_APPLICATION,
-        ...emailOf(user),
-        adminUser: true,
-        mailTo: mailTo(user),
-      },
-    ]),
-  );
-}
+const listAdministrators = (administrators: readonly User[]) =>
+  Object.fromEntries(administrators.map((user) => [user.username, toAdministrator(user)]));
 
 /** @param applications of the organization */
 export function describeOrganization(
@@ -94,24 +86,19 @@ export function describeAdministrator(
   { id, name }: Organization,
   applications: readonly NamedApplication[],
 ): Record<string, unknown> {
+  const users = listAdministrators([user]);
+  const { adminUser, activated, mailTo, applicationId, uuid, disabled, ...said } = toAdministrator(user);
   return {
     username: user.username,
-    ...emailOf(user),
-    organizations: {
-      [name]: {
-        users: listAdministrators([user]),
-        name,
-        applications: listApplications(applications),
-        uuid: id,
-      },
-    },
-    adminUser: true,
-    activated: isActivated(user),
-    name: nameOf(user),
-    mailTo: mailTo(user),
-    applicationId: MANAGEMENT_APPLICATION,
-    uuid: user.id,
-    disabled: !user.enabled,
+    ...defined({ email: user.email }),
+    organizations: { [name]: { users, name, applications: listApplications(applications), uuid: id } },
+    adminUser,
+    activated,
+    name: said.name,
+    mailTo,
+    applicationId,
+    uuid,
+    disabled,
   };
 }
 

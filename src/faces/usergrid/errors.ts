@@ -23,11 +23,8 @@ const REST = `${USERGRID}.rest.exceptions`;
 const SECURITY = `${REST}.SecurityException`;
 
 /** @param description where a refusal does not bring its own */
-const kind = (status: number, exception: string, description = 'The server refused the request.') => ({
-  status,
-  exception,
-  description,
-});
+const kind = (status: number, exception: string, description = 'The server refused the request.') =>
+  ({ status, exception, description }) as const;
 
 const KINDS = {
   unauthorized: kind(401, 'org.apache.shiro.authz.UnauthorizedException', 'Subject does not have permission'),
@@ -91,9 +88,8 @@ export class GrantRefused extends Refusal {
 }
 
 /** One text for whatever is wrong with a login, as the original has it. */
-export function wrongLogin(reason?: string): GrantRefused {
-  return new GrantRefused(400, 'invalid_grant', 'invalid username or password', undefined, reason);
-}
+export const wrongLogin = (reason?: string): GrantRefused =>
+  new GrantRefused(400, 'invalid_grant', 'invalid username or password', undefined, reason);
 
 const isOneOf = (error: unknown, types: readonly (new (...options: never[]) => Error)[]): boolean =>
   types.some((type) => error instanceof type);
@@ -109,18 +105,17 @@ export const insteadOfWrongLogin = (toRefusal: () => Error) => (error: unknown) 
   throw isWrongLogin(error) ? toRefusal() : error;
 };
 
-/** What the token endpoint refused, as a token endpoint of Usergrid tells it. */
-export function toGrantRefused(error: unknown): unknown {
+/** For `catch`: what the token endpoint refused, as a token endpoint of Usergrid tells it. @throws always */
+export function throwGrantRefused(error: unknown): never {
   if (error instanceof AccountClosed) {
     const text = error.state === 'pending' ? 'user not activated' : 'user disabled';
-    return new GrantRefused(400, 'invalid_grant', text);
+    throw new GrantRefused(400, 'invalid_grant', text);
   }
-  if (isWrongLogin(error)) return wrongLogin(error instanceof Error ? error.message : undefined);
-  if (!(error instanceof DomainError)) return error;
+  if (isWrongLogin(error)) throw wrongLogin(error instanceof Error ? error.message : undefined);
+  if (!(error instanceof DomainError)) throw error;
   const { status, error: code, told, retryAfter } = error;
-  return retryAfter === undefined
-    ? new GrantRefused(400, 'invalid_request', told)
-    : new GrantRefused(status, code, told, retryAfter);
+  if (retryAfter === undefined) throw new GrantRefused(400, 'invalid_request', told);
+  throw new GrantRefused(status, code, told, retryAfter);
 }
 
 function codeOf(error: unknown, status: number): Code | undefined {

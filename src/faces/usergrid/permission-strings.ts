@@ -31,25 +31,24 @@ function refuse(text: string): never {
 }
 
 function parseMethods(list: string): number {
-  return list.split(',').reduce((mask, method) => {
-    const bit = BITS.get(method);
-    return bit === undefined ? refuse(`has a method other than get, put, post and delete`) : mask | bit;
-  }, 0);
+  const bits = list
+    .split(',')
+    .map((method) => BITS.get(method) ?? refuse('has a method other than get, put, post and delete'));
+  return bits.reduce((mask, bit) => mask | bit, 0);
 }
 
-function decode(segment: string): string | undefined {
+/** @returns an empty text, which names no table, for broken encoding */
+function decode(segment: string): string {
   try {
     return decodeURIComponent(segment);
   } catch {
-    return undefined;
+    return '';
   }
 }
 
 function parseTable(segment: string, { catalogue, tables }: Resource): string {
   const table = decode(segment);
-  if (table === undefined || findCatalogueIdProblem(table) !== undefined) {
-    return refuse('has a path that names no table');
-  }
+  if (findCatalogueIdProblem(table) !== undefined) return refuse('has a path that names no table');
   if (catalogue === 'closed' && !tables.some(({ id }) => id === table)) {
     return refuse(`names a table that is not there: ${quoteName(table)}`);
   }

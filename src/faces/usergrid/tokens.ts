@@ -9,7 +9,7 @@ import { isNounId, type Realm } from '../../nouns/index.ts';
 import type { Ask, FaceRequest, TokenQuestion } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { describeAdministrator, describeOrganization, describeUser } from './entities.ts';
-import { toGrantRefused, UsergridRefusal, wrongLogin } from './errors.ts';
+import { throwGrantRefused, UsergridRefusal, wrongLogin } from './errors.ts';
 import { toCredentialsQuestion } from './principals.ts';
 import { parseTokenBody, parseTokenQuery, type TokenFields } from './requests.ts';
 
@@ -52,9 +52,7 @@ export async function findUserOf(realm: Realm, name: string, users: Pick<Users, 
 export function createTokenRoutes({ users, findAdministrators }: FaceParts) {
   /** @throws GrantRefused */
   async function askFor(question: TokenQuestion, ask: Ask) {
-    const { row, answer } = await ask.token(question).catch((error: unknown) => {
-      throw toGrantRefused(error);
-    });
+    const { row, answer } = await ask.token(question).catch(throwGrantRefused);
     return { row, head: { access_token: answer.access_token, expires_in: answer.expires_in } };
   }
 
@@ -65,15 +63,9 @@ export function createTokenRoutes({ users, findAdministrators }: FaceParts) {
     if (tree && !settings.administrators) throw wrongLogin('administrators may not log in here');
     const realm = tree ?? client.application.realm;
     const named = isNounId(username.toLowerCase()) ? await findUserOf(realm, username, users) : undefined;
-    const { row, head } = await askFor(
-      {
-        grantType: 'password',
-        parameters: { username: named?.username ?? username, password },
-        token: { ttl: seconds },
-        realm: tree,
-      },
-      ask,
-    );
+    const parameters = { username: named?.username ?? username, password };
+    const proof = { grantType: 'password', parameters, realm: tree };
+    const { row, head } = await askFor({ ...proof, token: { ttl: seconds } }, ask);
     const user = await users.find(row.user ?? '');
     if (!user) throw wrongLogin('the user is gone');
     if (!tree) return { ...head, user: describeUser(user) };
@@ -98,14 +90,13 @@ export function createTokenRoutes({ users, findAdministrators }: FaceParts) {
     return { ...head, organization: describeOrganization(organization, applications, administrators) };
   }
 
-  async function answer(fields: TokenFields, tree: Tree, request: FaceRequest, ask: Ask) {
-    if (fields.grantType === 'password') return logIn(fields, tree, request, ask);
-    if (fields.grantType === 'client_credentials') return authenticate(fields, tree, request, ask);
-    throw wrongLogin('the grant type is missing or unknown');
-  }
-
-  return (tree?: 'management') => ({
-    GET: async (request: FaceRequest, ask: Ask) => answer(parseTokenQuery(request), tree, request, ask),
-    POST: async (request: FaceRequest, ask: Ask) => answer(parseTokenBody(request), tree, request, ask),
-  });
+  return (tree?: 'management') => {
+    const answering = (parse: typeof parseTokenBody) => async (request: FaceRequest, ask: Ask) => {
+      const fields = parse(request);
+      if (fields.grantType === 'password') return logIn(fields, tree, request, ask);
+      if (fields.grantType === 'client_credentials') return authenticate(fields, tree, request, ask);
+      throw wrongLogin('the grant type is missing or unknown');
+    };
+    return { GET: answering(parseTokenQuery), POST: answering(parseTokenBody) };
+  };
 }

@@ -5,8 +5,7 @@ import { Refusal } from '../../http/refusal.ts';
 import type { User } from '../../nouns/index.ts';
 import { hasPowerOverUser, hasPowerOverUsers } from '../../rights/power.ts';
 import { ACT_FOR_USER } from '../../tokens/grants/act-for-user.ts';
-import type { Ask, FaceRequest } from '../face.ts';
-import { insteadOf } from '../instead-of.ts';
+import { type Ask, type FaceRequest, insteadOf } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
 import { describeUser, type Envelope, toUserEntity } from './entities.ts';
 import { insteadOfWrongLogin, noAccess, UsergridRefusal } from './errors.ts';
@@ -45,10 +44,11 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
 
   /** A caller cannot take over, or remove, a user who may do more. */
   async function changedTarget(request: FaceRequest, ask: Ask): Promise<Target> {
-    const { user, principal, isSelf } = await target(request, ask);
+    const found = await target(request, ask);
+    const { user, principal, isSelf } = found;
     const mayChange = isSelf || (await hasPowerOverUser(principal, request.client.application, user, world));
     if (!mayChange) throw new UsergridRefusal('unauthorized');
-    return { user, principal, isSelf };
+    return found;
   }
 
   async function requireSelf(request: FaceRequest, ask: Ask): Promise<Target> {
@@ -118,9 +118,8 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
         // A stranger registers with a password, which is useless where the application does not have password logins.
         const takesStrangers = request.settings.registration && application.grants.includes('password');
         if (!takesStrangers) throw principal ? new UsergridRefusal('unauthorized') : noAccess();
-        if (wanted.password === undefined) {
+        if (wanted.password === undefined)
           throw new UsergridRefusal('illegal_argument', 'password is required');
-        }
         // No faster than anywhere else.
         await deps.limitRegistration(request.address);
       }
@@ -131,19 +130,15 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
     /** Those that a query names. */
     async find(request, ask) {
       const principal = await principals.require(request, ask);
-      if (!hasPowerOverUsers(principal, request.client.application))
-        throw new UsergridRefusal('unauthorized');
+      const { application } = request.client;
+      if (!hasPowerOverUsers(principal, application)) throw new UsergridRefusal('unauthorized');
       const names = parseUserQuery(findInQuery(request, 'ql'));
-      const { realm } = request.client.application;
-      const found = await Promise.all(names.map((name) => findUserOf(realm, name, users)));
+      const found = await Promise.all(names.map((name) => findUserOf(application.realm, name, users)));
       const people = new Map(found.flatMap((user) => (user ? [[user.id, user] as const] : [])));
       return entities('get', [...people.values()]);
     },
 
-    async read(request, ask) {
-      const { user } = await target(request, ask);
-      return entities('get', [user]);
-    },
+    read: async (request, ask) => entities('get', [(await target(request, ask)).user]),
 
     async remove(request, ask) {
       const { user, principal, isSelf } = await changedTarget(request, ask);
@@ -172,12 +167,11 @@ export function createUserRoutes(deps: FaceParts, principals: Principals) {
       if (isSelf && current.passwordChangedAt !== user.passwordChangedAt) {
         throw new Refusal(409, 'the password was changed meanwhile, try again');
       }
-      const { client, organization } = request;
       await deps.passwordChange({
         user: current,
         newPassword: wanted,
-        minLength: client.application.minPasswordLength,
-        queue: organization.id,
+        minLength: request.client.application.minPasswordLength,
+        queue: request.organization.id,
         author: authorFor(principal, request),
       });
       return { action: 'set user password' };
