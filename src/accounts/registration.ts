@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
-import { takeBack } from '../changes/retry-on-conflict.ts';
+import { removeCurrent } from '../changes/retry-on-conflict.ts';
 import { eachListed } from '../directory/collections.ts';
 import { AlreadyTaken, MalformedRequest, RegistrationClosed } from '../errors/domain.ts';
 import type { Application, Realm, User } from '../nouns/index.ts';
@@ -105,7 +105,7 @@ export function createRegister({
       if (other.number < user.number || look === LOOKS) break;
       await sleep(LOOK_AGAIN_AFTER);
     }
-    await takeBack(store.users, changes.users, user, author);
+    await removeCurrent(store.users, changes.users, user, author);
     throw new AlreadyTaken({ description });
   }
 
@@ -116,7 +116,7 @@ export function createRegister({
   async function requireStillOpen(user: User, { id, enabled }: Application, author: Author): Promise<void> {
     if (!enabled || user.realm !== `application:${id}`) return;
     if ((await store.applications.get(id))?.enabled) return;
-    await takeBack(store.users, changes.users, user, author);
+    await removeCurrent(store.users, changes.users, user, author);
     throw new RegistrationClosed({ description: 'The application was disabled or removed.' });
   }
 

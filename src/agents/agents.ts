@@ -70,9 +70,8 @@ function toApplication(facts: AgentFacts, { template, stored, organization }: Pl
 }
 
 /** What others decide about an agent that is there, or what its name is. */
-function keptOf({ id, number, version, enabled, createdAt, managedBy, name, agentApproval }: Application) {
-  return { id, number, version, enabled, createdAt, name, ...defined({ managedBy, agentApproval }) };
-}
+const keptOf = ({ id, number, version, enabled, createdAt, managedBy, name, agentApproval }: Application) =>
+  defined({ id, number, version, enabled, createdAt, name, managedBy, agentApproval });
 
 const changedMeanwhile = (): MalformedRequest =>
   new MalformedRequest({ description: 'The application changed meanwhile. Start again from there.' });
@@ -153,15 +152,15 @@ export function createAgents({ store, changes, documents }: AgentsDeps) {
         const said = { clientId, secrets: [], ...toAgentFields(facts, template, 'document', stored?.agent) };
         const isOfAnother = stored !== undefined && stored.registeredThrough !== template.id;
         if (isOfAnother) await changes.applications.remove(stored, author);
-        if (!stored || isOfAnother) {
-          const id = randomUUID();
-          const approved = defined({ agentApproval: stored?.agentApproval });
-          const made = { id, enabled: true, name: toAgentName(facts, id), ...approved, ...said };
-          await changes.applications.create(made, { ...author, managedBy: 'agent' });
+        if (stored && !isOfAnother) {
+          const after: Application = { ...keptOf(stored), ...said };
+          if (!isDeepStrictEqual(stored, after)) await changes.applications.replace(after, author);
           return;
         }
-        const after: Application = { ...keptOf(stored), ...said };
-        if (!isDeepStrictEqual(stored, after)) await changes.applications.replace(after, author);
+        const id = randomUUID();
+        const approved = defined({ agentApproval: stored?.agentApproval });
+        const made = { id, enabled: true, name: toAgentName(facts, id), ...approved, ...said };
+        await changes.applications.create(made, { ...author, managedBy: 'agent' });
       }),
 
     /** Of one that registered, which a person lets in at this moment. */

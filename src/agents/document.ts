@@ -9,6 +9,7 @@ import type { Application, AuthMethod, Grant } from '../nouns/index.ts';
 import { findRedirectUriProblem, isOnDevice } from '../nouns/redirect-uris.ts';
 import { isShownName, MAX_SHOWN_NAME } from '../nouns/shown-name.ts';
 import { jwks as publicKeys } from '../nouns/values.ts';
+import type { JsonObject } from '../permissions/json.ts';
 
 export interface AgentFacts {
   readonly clientId: string;
@@ -33,9 +34,6 @@ type AgentKeys = { readonly keys: readonly Readonly<Record<string, unknown>>[] }
 export type SaidFacts = Omit<AgentFacts, 'clientId'>;
 
 export type AgentKind = NonNullable<Application['agent']>['kind'];
-
-/** As parsed. */
-export type Metadata = Readonly<Record<string, unknown>>;
 
 const MOST_REDIRECT_URIS = 20;
 
@@ -79,25 +77,25 @@ const unfitUri = (description: string): MetadataRejected =>
   new MetadataRejected(description, { error: 'invalid_redirect_uri' });
 
 /** @throws MetadataRejected */
-function requireObject(json: unknown, what: string): Metadata {
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Metadata;
+function requireObject(json: unknown, what: string): JsonObject {
+  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as JsonObject;
   throw new MetadataRejected(`${what} must be a JSON object.`);
 }
 
-function readText(metadata: Metadata, name: string): string | undefined {
+function readText(metadata: JsonObject, name: string): string | undefined {
   const value = metadata[name];
   if (value === undefined || typeof value === 'string') return value;
   throw new MetadataRejected(`${name} must be a text and is ${show(value)}.`);
 }
 
-function readTexts(metadata: Metadata, name: string): readonly string[] | undefined {
+function readTexts(metadata: JsonObject, name: string): readonly string[] | undefined {
   const value = metadata[name];
   if (value === undefined) return undefined;
   if (isTexts(value)) return [...new Set(value)];
   throw new MetadataRejected(`${name} must be a list of texts and is ${show(value)}.`);
 }
 
-function parseName(metadata: Metadata): string {
+function parseName(metadata: JsonObject): string {
   const name = readText(metadata, 'client_name')?.trim();
   if (name !== undefined && isShownName(name)) return name;
   const wrong = name === undefined ? 'is missing' : `is ${show(name)}`;
@@ -136,7 +134,10 @@ function requireRedirectUris(uris: readonly string[], member: string, client: Cl
   }
 }
 
-function parseRedirectUris(metadata: Metadata, kind: AgentKind): Pick<AgentFacts, 'redirectUris' | 'native'> {
+function parseRedirectUris(
+  metadata: JsonObject,
+  kind: AgentKind,
+): Pick<AgentFacts, 'redirectUris' | 'native'> {
   const type = readText(metadata, 'application_type');
   if (type !== undefined && type !== 'web' && type !== 'native')
     throw unfit('application_type', type, 'be web or native');
@@ -152,7 +153,7 @@ function parseRedirectUris(metadata: Metadata, kind: AgentKind): Pick<AgentFacts
   return { redirectUris, native };
 }
 
-function parseGrants(metadata: Metadata): readonly Grant[] {
+function parseGrants(metadata: JsonObject): readonly Grant[] {
   const types = readTexts(metadata, 'grant_types') ?? ['authorization_code'];
   if (!types.includes('authorization_code'))
     throw unfit(
@@ -165,7 +166,7 @@ function parseGrants(metadata: Metadata): readonly Grant[] {
   return AGENT_GRANT_TYPES.flatMap(([type, grant]) => (types.includes(type) ? [grant] : []));
 }
 
-function requireWebUris(metadata: Metadata): void {
+function requireWebUris(metadata: JsonObject): void {
   for (const name of Object.keys(metadata)) {
     // A member may be there once more for each language: `logo_uri#fr` (RFC 7591 section 2.2).
     const [member = ''] = name.split('#');
@@ -177,7 +178,7 @@ function requireWebUris(metadata: Metadata): void {
   }
 }
 
-function parseAuthMethod(metadata: Metadata, kind: AgentKind): AuthMethod {
+function parseAuthMethod(metadata: JsonObject, kind: AgentKind): AuthMethod {
   const known = AUTH_METHODS_OF[kind];
   const method = readText(metadata, 'token_endpoint_auth_method') ?? known[0];
   const found = known.find((each) => each === method);
@@ -186,7 +187,7 @@ function parseAuthMethod(metadata: Metadata, kind: AgentKind): AuthMethod {
 }
 
 /** @throws MetadataRejected */
-function keptMembers(key: Metadata, what: string): [name: string, value: unknown][] {
+function keptMembers(key: JsonObject, what: string): [name: string, value: unknown][] {
   return KEY_MEMBERS.flatMap((name) => {
     const value = key[name];
     if (value === undefined) return [];
@@ -212,7 +213,7 @@ export function parseKeys(json: unknown, what: string): AgentKeys {
   return { keys: read.data.keys.map((key) => Object.fromEntries(keptMembers(key, what))) };
 }
 
-function parseKeySource(metadata: Metadata): Pick<AgentFacts, 'jwks' | 'jwksUri'> {
+function parseKeySource(metadata: JsonObject): Pick<AgentFacts, 'jwks' | 'jwksUri'> {
   const { jwks } = metadata;
   const jwksUri = readText(metadata, 'jwks_uri');
   if (jwks !== undefined && jwksUri !== undefined)
@@ -222,7 +223,7 @@ function parseKeySource(metadata: Metadata): Pick<AgentFacts, 'jwks' | 'jwksUri'
 }
 
 /** @throws MetadataRejected with a sentence for the developer of the agent */
-export function parseFacts(metadata: Metadata, kind: AgentKind = 'document'): SaidFacts {
+export function parseFacts(metadata: JsonObject, kind: AgentKind = 'document'): SaidFacts {
   requireWebUris(metadata);
   const uris = parseRedirectUris(metadata, kind);
   const authMethod = parseAuthMethod(metadata, kind);

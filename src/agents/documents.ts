@@ -61,10 +61,8 @@ export function createDocuments(deps: DocumentsDeps) {
     return artifact?.payload as Kept | undefined;
   }
 
-  /** A clock that was set back does not make a document fresh for longer. */
-  function isFresh({ freshUntil }: Kept): boolean {
-    return freshUntil > now() && freshUntil <= now() + FRESH.most * 1000;
-  }
+  /** A clock that was set back does not make anything last longer. @param longest milliseconds */
+  const isBefore = (until: number, longest: number): boolean => until > now() && until <= now() + longest;
 
   /** @throws MetadataRejected, FetchFailed */
   async function fetchKept(clientId: string): Promise<Kept> {
@@ -82,9 +80,7 @@ export function createDocuments(deps: DocumentsDeps) {
 
   function requireNoFailure(clientId: string): void {
     const failure = failures.get(clientId);
-    if (!failure) return;
-    const { error, until } = failure;
-    if (until > now() && until <= now() + FAILURE_REMEMBERED) throw error;
+    if (failure && isBefore(failure.until, FAILURE_REMEMBERED)) throw failure.error;
     failures.delete(clientId);
   }
 
@@ -107,15 +103,6 @@ export function createDocuments(deps: DocumentsDeps) {
     }
   }
 
-  /** @throws Unavailable */
-  function begin(clientId: string): Promise<AgentFacts> {
-    if (fetches.size >= MOST_FETCHES)
-      throw new Unavailable(1, { reason: 'too many metadata documents are being fetched' });
-    const fetched = fetchAndKeep(clientId);
-    fetches.set(clientId, fetched);
-    return fetched;
-  }
-
   return {
     /** Never fetches. @returns undefined: its document was not fetched lately */
     find: async (clientId: string) => (await read(clientId))?.facts,
@@ -130,13 +117,18 @@ export function createDocuments(deps: DocumentsDeps) {
      */
     async resolve(clientId: string, address: string, isKnown = false): Promise<AgentFacts> {
       const kept = await read(clientId);
-      if (kept && isFresh(kept)) return kept.facts;
+      if (kept && isBefore(kept.freshUntil, FRESH.most * 1000)) return kept.facts;
       requireNoFailure(clientId);
       const running = fetches.get(clientId);
       if (running) return running;
       await limit(address, kept || isKnown ? undefined : new URL(clientId).hostname);
       // Another request may have begun meanwhile.
-      return fetches.get(clientId) ?? begin(clientId);
+      const begun = fetches.get(clientId);
+      if (!begun && fetches.size >= MOST_FETCHES)
+        throw new Unavailable(1, { reason: 'too many metadata documents are being fetched' });
+      const fetched = begun ?? fetchAndKeep(clientId);
+      fetches.set(clientId, fetched);
+      return fetched;
     },
   };
 }

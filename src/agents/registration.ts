@@ -5,7 +5,7 @@
 import { hash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { type Author, authorOf } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
-import { retryOnConflict, takeBack } from '../changes/retry-on-conflict.ts';
+import { removeCurrent, retryOnConflict } from '../changes/retry-on-conflict.ts';
 import {
   createClientSecret,
   defaultSecretOf,
@@ -18,10 +18,11 @@ import type { DirectoryView } from '../directory/directory.ts';
 import { mayUseGrant } from '../directory/registered-applications.ts';
 import { MetadataRejected, NotFound, TokenRejected, TooManyAttempts } from '../errors/domain.ts';
 import { type Application, type Organization, usesSecret } from '../nouns/index.ts';
+import type { JsonObject } from '../permissions/json.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toAgentFields, toAgentName } from './application.ts';
-import { type Metadata, parseFacts, type SaidFacts } from './document.ts';
+import { parseFacts, type SaidFacts } from './document.ts';
 import type { InitialToken, InitialTokens } from './initial-tokens.ts';
 
 /** Where a request comes from, as the audit log and the limits name it. */
@@ -36,7 +37,7 @@ export interface RegistrationRequest extends Origin {
   /** The initial access token. */
   readonly token: string | undefined;
   /** Reads the body, once it is known that agents may register. */
-  readonly metadata: () => Promise<Metadata>;
+  readonly metadata: () => Promise<JsonObject>;
 }
 
 export interface Registered {
@@ -81,14 +82,14 @@ const CLIENT_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Under which wrong initial access tokens are counted. No client has this id. */
 const REGISTERING = 'registration';
 
-/** Takes as long where nothing is stored, and no token has such a hash. */
+/** Takes as long where nothing is stored. */
 function isToken(token: string, stored: string | undefined): boolean {
   const wanted = stored === undefined ? Buffer.alloc(32) : Buffer.from(stored, 'base64url');
-  return timingSafeEqual(hash('sha256', token, 'buffer'), wanted);
+  return timingSafeEqual(hash('sha256', token, 'buffer'), wanted) && stored !== undefined;
 }
 
 /** @throws MetadataRejected */
-function parseRegistration(metadata: Metadata): SaidFacts {
+function parseRegistration(metadata: JsonObject): SaidFacts {
   const { software_statement: statement, scope } = metadata;
   if (statement !== undefined) {
     const description = 'This server does not accept software statements. Leave out software_statement.';
@@ -122,9 +123,16 @@ function strangerOf({ address, requestId }: Origin): Author {
   return defined({ actor: 'registration', address, requestId, managedBy: 'agent' as const });
 }
 
-function requireRegistration({ agents }: Organization): NonNullable<Organization['agents']> {
-  if (agents && (agents.registration ?? 'off') !== 'off') return agents;
-  throw closed();
+/** @param id of the application for agents that one registered through; that of new ones if left out @throws NotFound */
+async function requireTemplate(
+  view: DirectoryView,
+  { agents }: Partial<Organization> = {},
+  id = agents?.application,
+): Promise<Application> {
+  const isOpen = (agents?.registration ?? 'off') !== 'off';
+  const template = isOpen && id !== undefined ? await view.findApplicationById(id) : undefined;
+  if (!template) throw closed();
+  return template.application;
 }
 
 const closed = (): NotFound => new NotFound({ description: 'Clients cannot register here.' });
@@ -159,9 +167,7 @@ export function createRegistrations(deps: RegistrationsDeps) {
       const description = 'Registering here takes an initial access token, which an administrator makes.';
       throw new TokenRejected({ description });
     }
-    const template = await view.findApplicationById(requireRegistration(organization).application);
-    if (!template) throw closed();
-    return { template: template.application, ...defined({ initial }) };
+    return { template: await requireTemplate(view, organization), ...defined({ initial }) };
   }
 
   const among = (organization: string) => ({ key: 'agentOf', value: organization }) as const;
@@ -219,7 +225,7 @@ export function createRegistrations(deps: RegistrationsDeps) {
     );
     const isTooMany = await isOneTooMany(application);
     if (isTooMany || !(await isStillOpen(application))) {
-      await takeBack(store.applications, changes.applications, application, author);
+      await removeCurrent(store.applications, changes.applications, application, author);
       throw isTooMany ? full() : closed();
     }
     return { application, token, ...defined({ secret }) };
@@ -272,16 +278,12 @@ export function createRegistrations(deps: RegistrationsDeps) {
     async replace(
       view: DirectoryView,
       { application, token }: Registered,
-      metadata: Metadata,
+      metadata: JsonObject,
       origin: Origin,
     ): Promise<Registered> {
-      const { id, clientId, organization, registeredThrough = '' } = application;
-      const [known, template] = await Promise.all([
-        view.findOrganization(organization),
-        view.findApplicationById(registeredThrough),
-      ]);
-      if (!known || !template) throw closed();
-      requireRegistration(known);
+      const { id, clientId, registeredThrough = '' } = application;
+      const organization = await view.findOrganization(application.organization);
+      const template = await requireTemplate(view, organization, registeredThrough);
       await limits.ownChange(id);
       const facts = parseRegistration(metadata);
       const { client_id: named, client_secret: given } = metadata;
@@ -298,7 +300,7 @@ export function createRegistrations(deps: RegistrationsDeps) {
         const { secret, secrets } = secretsFor(facts, stored);
         const { jwks: _jwks, homepage: _homepage, resource: _resource, ...kept } = stored;
         const name = toAgentName(facts, id);
-        const fields = toFields(facts, template.application, stored.agent);
+        const fields = toFields(facts, template, stored.agent);
         const after = { ...kept, ...fields, name, secrets };
         const replaced = await changes.applications.replace(after, authorOf(origin, { agent: id }));
         return { application: replaced, token, ...defined({ secret }) };
@@ -306,11 +308,9 @@ export function createRegistrations(deps: RegistrationsDeps) {
     },
 
     /** Removes it with all its tokens. */
-    async remove({ application: { id } }: Registered, origin: Origin): Promise<void> {
-      await retryOnConflict(async () => {
-        const stored = await store.applications.get(id);
-        if (stored) await changes.applications.remove(stored, authorOf(origin, { agent: id }));
-      });
+    async remove({ application }: Registered, origin: Origin): Promise<void> {
+      const author = authorOf(origin, { agent: application.id });
+      await removeCurrent(store.applications, changes.applications, application, author);
     },
   };
 }

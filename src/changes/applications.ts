@@ -19,7 +19,7 @@ import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { type Author, inAudit } from './author.ts';
 import type { Changes } from './changes.ts';
-import { retryOnConflict, takeBack } from './retry-on-conflict.ts';
+import { removeCurrent, retryOnConflict } from './retry-on-conflict.ts';
 
 /** What a person says about an application of theirs. */
 export interface ApplicationFacts {
@@ -128,7 +128,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
   /** One that is removed is disabled first, and then looked at for what people registered: one of both sees the other. */
   async function requireStillOpen(made: Application, through: Application, author: Author): Promise<void> {
     if (!through.enabled || (await store.applications.get(through.id))?.enabled) return;
-    await takeBack(store.applications, changes.applications, made, author);
+    await removeCurrent(store.applications, changes.applications, made, author);
     throw new RegistrationClosed({ description: 'The application was disabled or removed.' });
   }
 

@@ -21,11 +21,11 @@ export async function retryOnConflict<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Removes what was just made, whatever changed it meanwhile. */
-export async function takeBack<T extends Noun>(
+/** Removes a noun, whatever changed it meanwhile. */
+export async function removeCurrent<T extends Noun>(
   stored: Pick<Collection<T>, 'get'>,
   changes: { remove(noun: T, author: Author): Promise<void> },
-  { id }: T,
+  { id }: Pick<T, 'id'>,
   author: Author,
 ): Promise<void> {
   await retryOnConflict(async () => {

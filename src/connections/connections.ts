@@ -9,7 +9,7 @@ import { randomUUID, timingSafeEqual } from 'node:crypto';
 import { type Author, inAudit } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
 import type { Recorded } from '../changes/recorded.ts';
-import { retryOnConflict } from '../changes/retry-on-conflict.ts';
+import { removeCurrent, retryOnConflict } from '../changes/retry-on-conflict.ts';
 import type { DirectoryView } from '../directory/directory.ts';
 import type { Users } from '../directory/users.ts';
 import { AlreadyTaken, RegistrationClosed } from '../errors/domain.ts';
@@ -203,11 +203,8 @@ export function createConnections(deps: ConnectionsDeps) {
     },
 
     /** Ends it for good, with all that was made from it. */
-    end: ({ id }: Connection, author: Author): Promise<void> =>
-      retryOnConflict(async () => {
-        const current = await store.connections.get(id);
-        if (current) await changes.connections.remove(current, author);
-      }),
+    end: (connection: Connection, author: Author): Promise<void> =>
+      removeCurrent(store.connections, changes.connections, connection, author),
 
     /** For people. */
     findUse: ({ id }: Connection) => uses.find(id),
