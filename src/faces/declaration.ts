@@ -2,8 +2,9 @@
  * What a face says of itself to the rest of the server. It is read without loading the face, so it imports neither the face
  * nor anything that answers requests.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { FaceRules } from '../directory/face-rules.ts';
+import { applicationName, flag } from '../nouns/values.ts';
 
 export interface DemoFacts {
   readonly issuer: string;
@@ -42,3 +43,23 @@ export interface FaceDeclaration extends FaceRules {
   readonly uses?: readonly ('derived logins' | 'organization clients')[];
   readonly demo: FaceDemo;
 }
+
+// Settings that several faces have.
+
+export const enabled = flag.describe('`false`: its paths answer 404.');
+
+export const application = applicationName.describe(
+  'Name of the application whose users, grants and ceiling it uses.',
+);
+
+export const administrators = flag.describe(
+  '`true`: administrators of the organization log in through it too. Off by default.',
+);
+
+const DAY = 86_400;
+
+const seconds = (min: number, max: number) => z.int().min(min).max(max).exactOptional();
+
+export const ttl = seconds(10, 7 * DAY);
+
+export const refreshTtl = seconds(60, 365 * DAY);

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { FaceSettings } from '../../nouns/index.ts';
 import { exchangeTtl, line, slug } from '../../nouns/values.ts';
-import type { FaceDeclaration } from '../declaration.ts';
-import { application, enabled, refreshTtl } from '../settings.ts';
+import { application, enabled, type FaceDeclaration, refreshTtl } from '../declaration.ts';
 
 const tokenInfo = z.strictObject({
   authTokenType: z

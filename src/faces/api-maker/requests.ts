@@ -49,16 +49,11 @@ const row = z.strictObject({
 /** What the original calls the claim with the request of a login; the password is not in it. */
 export const REQUEST_CLAIM = '__amDBRequestData';
 
-type Wanted =
+/** `claims`: what the refresh token says of the login. `expiresIn`: seconds, if less than usual is wanted. */
+export type TokenRequest = { readonly type: 'AM' | 'AM_DB'; readonly expiresIn?: number | undefined } & (
   | { readonly refreshToken: string }
-  /** `claims`: what the refresh token says of the login. */
-  | { readonly question: TokenQuestion; readonly claims: Readonly<Record<string, string>> };
-
-export type TokenRequest = Wanted & {
-  readonly type: 'AM' | 'AM_DB';
-  /** Seconds, if less than usual is wanted. */
-  readonly expiresIn?: number | undefined;
-};
+  | { readonly question: TokenQuestion; readonly claims: Readonly<Record<string, string>> }
+);
 
 /** @param path ends with a dot where the member is not at the top */
 function unknownField(name: string, path = ''): FieldRefused {
@@ -92,11 +87,8 @@ function parseRow(block: unknown): TokenRequest {
   if (isRenewal(block)) {
     return { type: 'AM_DB', refreshToken: parse(refresh, block, 'authTokenAMDB').refresh_token };
   }
-  const { u, p, collection, table, instance, database, usernameColumn, passwordColumn } = parse(
-    row,
-    block,
-    'authTokenAMDB',
-  );
+  const { u, p, collection, table, ...others } = parse(row, block, 'authTokenAMDB');
+  const { instance, database, usernameColumn, passwordColumn } = others;
   const name = collection ?? table;
   if (name === undefined || (table !== undefined && table !== name)) {
     throw new FieldRefused('authTokenAMDB.collection', 'authTokenAMDB.collection is required, once');

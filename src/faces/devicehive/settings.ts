@@ -4,7 +4,7 @@ import type { FaceSettings } from '../../nouns/index.ts';
 import { line, listOf, username, webSocketUrl } from '../../nouns/values.ts';
 import { DIMENSIONS, type Dimension, toExtent } from '../../permissions/device-access.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
-import { administrators, application, enabled, refreshTtl, ttl } from '../settings.ts';
+import { administrators, application, enabled, refreshTtl, ttl } from '../declaration.ts';
 
 const plugin = z.strictObject({
   topic: line.describe('The topic that the plugin listens to.'),

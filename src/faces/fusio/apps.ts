@@ -19,9 +19,7 @@ const ACTIVE = 1;
 const DEACTIVATED = 3;
 
 /** @returns 0 for anything else */
-function toNumber(text: string | null): number {
-  return text !== null && /^\d{1,9}$/.test(text) ? Number(text) : 0;
-}
+const toNumber = (text: string | null): number => (/^\d{1,9}$/.test(text ?? '') ? Number(text) : 0);
 
 const toEntry = (application: Application, { number: userId }: User) => ({
   id: application.number,
@@ -56,10 +54,8 @@ export function createAppRoutes({ users, applications }: FaceParts): FaceRoutes 
     const asked = findList(fields, 'scopes') ?? before?.scopes ?? [];
     const scopes = pickScopes(asked, within(await findScopes(view, client.application, user), token));
     if (scopes.length === 0) throw malformed('Provide at least one valid scope for the app');
-    const name =
-      before && fields.name === undefined
-        ? displayNameOf(before)
-        : requireText(fields, 'name', 'Invalid name');
+    const isKept = before && fields.name === undefined;
+    const name = isKept ? displayNameOf(before) : requireText(fields, 'name', 'Invalid name');
     const url = fields.url ?? (Object.hasOwn(fields, 'url') ? '' : before?.homepage) ?? '';
     if (typeof url !== 'string') throw malformed('Invalid url format');
     return { name, scopes, ...defined({ homepage: url === '' ? undefined : url }) };
@@ -69,23 +65,15 @@ export function createAppRoutes({ users, applications }: FaceParts): FaceRoutes 
     async 'GET /consumer/app'(request) {
       const { user } = await requirePerson(request, users);
       const { query } = request;
-      const search = query.get('search') ?? '';
-      const found = (await applications.findOwn(user)).filter((each) =>
-        displayNameOf(each).toLowerCase().includes(search.toLowerCase()),
-      );
+      const search = (query.get('search') ?? '').toLowerCase();
+      const own = await applications.findOwn(user);
+      const found = own.filter((each) => displayNameOf(each).toLowerCase().includes(search));
       const startIndex = toNumber(query.get('startIndex'));
       const count = toNumber(query.get('count'));
       const itemsPerPage = count < 1 || count > MOST_PER_PAGE ? PER_PAGE : count;
-      return {
-        totalResults: found.length,
-        startIndex,
-        itemsPerPage,
-        // The newest first.
-        entry: found
-          .toReversed()
-          .slice(startIndex, startIndex + itemsPerPage)
-          .map((each) => toEntry(each, user)),
-      };
+      const newestFirst = found.toReversed().slice(startIndex, startIndex + itemsPerPage);
+      const entry = newestFirst.map((each) => toEntry(each, user));
+      return { totalResults: found.length, startIndex, itemsPerPage, entry };
     },
 
     async 'POST /consumer/app'(request) {

@@ -80,19 +80,15 @@ export function createAuthorizeRoutes({ users, codes, limitPerson }: FaceParts):
       if (scopes.length === 0) throw malformed('No valid scopes provided');
       const echoed = defined({ state: findText(fields, 'state') });
       if (fields.allow !== true) {
-        return {
-          type: 'access_denied',
-          ...echoed,
-          redirectUri: withParameters(redirectUri, { error: 'access_denied', ...echoed }),
-        };
+        const denied = withParameters(redirectUri, { error: 'access_denied', ...echoed });
+        return { type: 'access_denied', ...echoed, redirectUri: denied };
       }
       await limitPerson(user.id);
       const { address, requestId } = request;
-      const authTime =
-        token.authenticatedAt === undefined ? undefined : Math.floor(token.authenticatedAt / 1000);
-      const code = joinCode(
-        await codes.create({ user, application, redirectUri, scopes, authTime, address, requestId }),
-      );
+      const { authenticatedAt } = token;
+      const authTime = authenticatedAt === undefined ? undefined : Math.floor(authenticatedAt / 1000);
+      const wanted = { user, application, redirectUri, scopes, authTime, address, requestId };
+      const code = joinCode(await codes.create(wanted));
       return { type: 'code', code, ...echoed, redirectUri: withParameters(redirectUri, { code, ...echoed }) };
     },
   };

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { FaceSettings } from '../../nouns/index.ts';
 import { flag, mailUrl } from '../../nouns/values.ts';
-import type { FaceDeclaration } from '../declaration.ts';
-import { application, enabled, refreshTtl, ttl } from '../settings.ts';
+import { application, enabled, type FaceDeclaration, refreshTtl, ttl } from '../declaration.ts';
 
 const settings = z.strictObject({
   enabled,

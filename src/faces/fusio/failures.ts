@@ -10,14 +10,11 @@ const NO_SCOPE = 'No valid scope given';
 const UNKNOWN_CREDENTIALS = 'Unknown credentials';
 
 /** What is wrong with a request, in the original's words. */
-export function malformed(description: string): Refusal {
-  return new Refusal(400, description);
-}
+export const malformed = (description: string): Refusal => new Refusal(400, description);
 
 /** An error of the token endpoint (RFC 6749 section 5.2). */
-export function oauthError(error: string, description: string): Refusal {
-  return new Refusal(error === 'invalid_client' ? 401 : 400, description, { error });
-}
+export const oauthError = (error: string, description: string): Refusal =>
+  new Refusal(error === 'invalid_client' ? 401 : 400, description, { error });
 
 /** The same whether the name or the secret is wrong, or the person may not log in. */
 export const unknownCredentials = (): Refusal => oauthError('invalid_client', UNKNOWN_CREDENTIALS);

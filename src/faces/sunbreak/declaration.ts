@@ -2,8 +2,7 @@ import { z } from 'zod';
 import type { FaceSettings } from '../../nouns/index.ts';
 import { exchangeTtl, flag } from '../../nouns/values.ts';
 import { PATHS } from '../../provider/paths.ts';
-import type { FaceDeclaration } from '../declaration.ts';
-import { application, enabled } from '../settings.ts';
+import { application, enabled, type FaceDeclaration } from '../declaration.ts';
 
 const settings = z.strictObject({
   enabled,

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { FaceSettings } from '../../nouns/index.ts';
 import { flag } from '../../nouns/values.ts';
-import type { FaceDeclaration } from '../declaration.ts';
-import { administrators, enabled, ttl } from '../settings.ts';
+import { administrators, enabled, type FaceDeclaration, ttl } from '../declaration.ts';
 
 const settings = z.strictObject({
   enabled,
