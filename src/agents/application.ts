@@ -44,6 +44,4 @@ export function toAgentFields(
 }
 
 /** Unique in the organization, where two agents may choose one name. */
-export function toAgentName({ name }: Pick<SaidFacts, 'name'>, id: string): string {
-  return `${name} (${id})`;
-}
+export const toAgentName = ({ name }: Pick<SaidFacts, 'name'>, id: string): string => `${name} (${id})`;

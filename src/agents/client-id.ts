@@ -19,9 +19,7 @@ export function findClientIdUrlProblem(id: string): string | undefined {
 }
 
 /** Whether a client with the id may be looked for at that URL. An id that an operator registered may have this form too. */
-export function isClientIdUrl(id: string): boolean {
-  return findClientIdUrlProblem(id) === undefined;
-}
+export const isClientIdUrl = (id: string): boolean => findClientIdUrlProblem(id) === undefined;
 
 /** The host of the URL that an agent is known by. Undefined: it registered, so only its own word says who made it. */
 export const publisherOf = ({

@@ -1,9 +1,7 @@
 /**
- * Metadata documents of agents: fetching them, and keeping what they say in the store, where all processes find it. What
- * an agent may do, and whether an organization lets it in at all, is decided elsewhere.
- *
- * A stranger names the URL. So each fetch is counted, failures are remembered here in bounded memory and never in the store,
- * and what is stored expires.
+ * Metadata documents of agents: fetching them, and keeping what they say in the store, where all processes find it. A
+ * stranger names the URL. So each fetch is counted, failures are remembered here in bounded memory and never in the store,
+ * and what is stored expires. Whether an organization lets an agent in, and what it may do, is decided elsewhere.
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -78,12 +76,6 @@ export function createDocuments(deps: DocumentsDeps) {
     };
   }
 
-  function requireNoFailure(clientId: string): void {
-    const failure = failures.get(clientId);
-    if (failure && isBefore(failure.until, FAILURE_REMEMBERED)) throw failure.error;
-    failures.delete(clientId);
-  }
-
   async function fetchAndKeep(clientId: string): Promise<AgentFacts> {
     try {
       const kept = await fetchKept(clientId);
@@ -118,7 +110,9 @@ export function createDocuments(deps: DocumentsDeps) {
     async resolve(clientId: string, address: string, isKnown = false): Promise<AgentFacts> {
       const kept = await read(clientId);
       if (kept && isBefore(kept.freshUntil, FRESH.most * 1000)) return kept.facts;
-      requireNoFailure(clientId);
+      const failure = failures.get(clientId);
+      if (failure && isBefore(failure.until, FAILURE_REMEMBERED)) throw failure.error;
+      failures.delete(clientId);
       const running = fetches.get(clientId);
       if (running) return running;
       await limit(address, kept || isKnown ? undefined : new URL(clientId).hostname);

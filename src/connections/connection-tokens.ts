@@ -32,6 +32,4 @@ export function parseConnectionToken(token: string): string | undefined {
 }
 
 /** What is stored of it. */
-export function hashConnectionToken(token: string): string {
-  return hash('sha256', token, 'base64url');
-}
+export const hashConnectionToken = (token: string): string => hash('sha256', token, 'base64url');

@@ -89,8 +89,7 @@ export function createConnections(deps: ConnectionsDeps) {
     secrets: readonly ConnectionSecret[],
     author: Author,
   ): Promise<Connection> {
-    const kept = new Set(secrets.map(({ id }) => id));
-    const dropped = connection.secrets.filter(({ id }) => !kept.has(id));
+    const dropped = connection.secrets.filter(({ id }) => !secrets.some((kept) => kept.id === id));
     const { organization, resource } = connection;
     for (const { id } of dropped) {
       await registry.markBriefly(id, { revokedAt: now() }, { organization, resource });

@@ -29,9 +29,7 @@ export function parseDomain(domain: string): string {
 }
 
 /** `shop.example.org` becomes `shop_example_org`. */
-function channelOf(domain: string): string {
-  return domain.toLowerCase().replace(/[^a-z0-9]/g, '_');
-}
+const channelOf = (domain: string): string => domain.toLowerCase().replace(/[^a-z0-9]/g, '_');
 
 /** The message does not say which organization has it. */
 export const domainTaken = (cause?: unknown): AlreadyTaken =>

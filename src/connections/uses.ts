@@ -16,9 +16,7 @@ export interface LastUse extends Use {
 export type ConnectionUses = ReturnType<typeof createConnectionUses>;
 
 /** The /24 of an IPv4 address; what is counted of an IPv6 one is a /64 already. */
-function networkOf(key: string): string {
-  return isIPv4(key) ? key.replace(/\.\d+$/, '.0/24') : key;
-}
+const networkOf = (key: string): string => (isIPv4(key) ? key.replace(/\.\d+$/, '.0/24') : key);
 
 /** @param toKey under which key an address is counted */
 export function createConnectionUses(deps: UsesDeps & { readonly toKey: (address: string) => string }) {

@@ -13,10 +13,7 @@ interface Pattern {
   readonly matches: MatchFunction<Partial<Record<string, string>>>;
 }
 
-interface Route {
-  readonly method: string;
-  readonly action: FaceAction;
-}
+type Route = { readonly method: string; readonly action: FaceAction };
 
 export type FoundRoute = Route & { readonly params: Params };
 

@@ -11,9 +11,7 @@ function fieldsOf({ details }: AuditEntry): string[] | undefined {
 const ACCOUNT = /^(datasource:[0-9a-f-]{36}\/[\w-]{11})\/.*$/s;
 
 /** A person in a database of the operator is named by the key of a row there, which is not sent: the user table is. */
-function withoutKey(party: string | undefined): string | undefined {
-  return party?.replace(ACCOUNT, '$1');
-}
+const withoutKey = (party: string | undefined): string | undefined => party?.replace(ACCOUNT, '$1');
 
 /** @param id of the event @returns JSON, in the shape of Standard Webhooks */
 export function toBody(id: string, entry: AuditEntry): string {

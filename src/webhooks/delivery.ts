@@ -45,8 +45,6 @@ export interface DeliveryDeps {
   readonly log: (error: unknown) => void;
   /** Milliseconds. */
   readonly now: () => number;
-  /** From 0 to 1. */
-  readonly random?: () => number;
 }
 
 /** A row without what only open ones have. */
@@ -67,7 +65,7 @@ export function sentAgain(row: OutboxRow, now: number): OutboxRow {
 }
 
 export function createDelivery(deps: DeliveryDeps) {
-  const { outbox, store, nodes, secrets, post, switchOff, audit, log, now, random = Math.random } = deps;
+  const { outbox, store, nodes, secrets, post, switchOff, audit, log, now } = deps;
   /** By webhook. */
   const active = new Map<string, Promise<void>>();
   const pauses = new Map<string, { readonly failures: number; readonly until: number }>();
@@ -78,7 +76,7 @@ export function createDelivery(deps: DeliveryDeps) {
   let stopping = false;
 
   const pauseAfter = (failures: number): number =>
-    Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1)) * (1 + JITTER * random());
+    Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (failures - 1)) * (1 + JITTER * Math.random());
 
   const paused = (): string[] =>
     [...pauses].flatMap(([webhook, { until }]) => (until > now() ? [webhook] : []));

@@ -40,11 +40,9 @@ export function isWanted(event: string, wanted: readonly string[]): boolean {
   );
 }
 
-export function createRow(
-  webhook: Pick<Webhook, 'id'>,
-  entry: AuditEntry,
-  state: Pick<NewOutboxRow, 'state' | 'nextAt'> & { readonly expected?: ExpectedChange },
-): NewOutboxRow {
+type RowState = Pick<NewOutboxRow, 'state' | 'nextAt'> & { readonly expected?: ExpectedChange };
+
+export function createRow(webhook: Pick<Webhook, 'id'>, entry: AuditEntry, state: RowState): NewOutboxRow {
   const id = `evt_${randomUUID()}`;
   return {
     id,
@@ -59,8 +57,6 @@ export function createRow(
   };
 }
 
-const NOTHING_ANNOUNCED: Announced = { happened: async () => undefined, failed: async () => undefined };
-
 export function createEvents({ outbox, directory, serverOrganization, now }: EventsDeps) {
   async function findHearers({ event, organization }: AuditEntry): Promise<Webhook[]> {
     if (event === GIVEN_UP) return [];
@@ -69,6 +65,13 @@ export function createEvents({ outbox, directory, serverOrganization, now }: Eve
     const view = await directory.view();
     const found = await Promise.all([...hearing].map((id) => view.findWebhooks(id)));
     return found.flat().filter(({ events }) => isWanted(event, events));
+  }
+
+  async function writeRows(entry: AuditEntry, stateOf: () => RowState): Promise<NewOutboxRow[]> {
+    const hearers = await findHearers(entry);
+    const rows = hearers.map((webhook) => createRow(webhook, entry, stateOf()));
+    await Promise.all(rows.map((row) => outbox.insert(row)));
+    return rows;
   }
 
   /** Another process may have taken this one for dead, and looked too early. */
@@ -89,13 +92,8 @@ export function createEvents({ outbox, directory, serverOrganization, now }: Eve
   return {
     /** Of a change that follows. @param entry as the audit log will have it */
     async announce(entry: AuditEntry, expected: () => ExpectedChange): Promise<Announced> {
-      const hearers = await findHearers(entry);
-      if (hearers.length === 0) return NOTHING_ANNOUNCED;
       const nextAt = now() + DEAD_AFTER;
-      const rows = hearers.map((webhook) =>
-        createRow(webhook, entry, { state: 'announced', nextAt, expected: expected() }),
-      );
-      await Promise.all(rows.map((row) => outbox.insert(row)));
+      const rows = await writeRows(entry, () => ({ state: 'announced', nextAt, expected: expected() }));
       return {
         happened: async () => void (await Promise.all(rows.map(becomeDue))),
         failed: async () => void (await Promise.all(rows.map(withdraw))),
@@ -103,10 +101,7 @@ export function createEvents({ outbox, directory, serverOrganization, now }: Eve
     },
     /** Of what has happened. */
     async record(entry: AuditEntry): Promise<void> {
-      const hearers = await findHearers(entry);
-      const nextAt = now();
-      const rows = hearers.map((webhook) => createRow(webhook, entry, { state: 'waiting', nextAt }));
-      await Promise.all(rows.map((row) => outbox.insert(row)));
+      await writeRows(entry, () => ({ state: 'waiting', nextAt: now() }));
     },
   };
 }

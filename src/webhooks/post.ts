@@ -2,6 +2,7 @@
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { TargetRefused, type Targets } from '../outgoing/targets.ts';
+import { defined } from '../storage/defined.ts';
 
 export interface Answered {
   /** Absent: there was no answer. */
@@ -30,14 +31,12 @@ export function parseRetryAfter(value: string | undefined, now: number): number 
 }
 
 async function readStart(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
+  let start = Buffer.alloc(0);
   for await (const chunk of answer) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length >= MAX_ANSWER) break;
+    start = Buffer.concat([start, chunk]);
+    if (start.length >= MAX_ANSWER) break;
   }
-  return Buffer.concat(chunks).subarray(0, MAX_ANSWER).toString();
+  return start.subarray(0, MAX_ANSWER).toString();
 }
 
 function describe(error: unknown, timeoutMs: number): string {
@@ -55,13 +54,10 @@ function describe(error: unknown, timeoutMs: number): string {
 export function createPost({
   targets,
   timeoutMs,
-  ca,
   now,
 }: {
   readonly targets: Targets;
   readonly timeoutMs: number;
-  /** PEM, beside the well-known ones; in tests. */
-  readonly ca?: string;
   /** Milliseconds. */
   readonly now: () => number;
 }): Post {
@@ -74,7 +70,6 @@ export function createPost({
         agent: false,
         lookup: targets.lookupFor(url),
         signal,
-        ...(ca !== undefined && { ca }),
       })
         .on('response', resolve)
         .on('error', reject)
@@ -95,13 +90,10 @@ export function createPost({
       const text = await readStart(answer).catch(() => '');
       answer.destroy();
       if (status >= 200 && status < 300) return { status };
-      const retryAfter =
-        status === 429 || status === 503 ? parseRetryAfter(answer.headers['retry-after'], now()) : undefined;
-      return {
-        status,
-        reason: cut(`${status} ${answer.statusMessage ?? ''} ${text}`),
-        ...(retryAfter !== undefined && { retryAfter }),
-      };
+      const asksForTime = status === 429 || status === 503;
+      const retryAfter = asksForTime ? parseRetryAfter(answer.headers['retry-after'], now()) : undefined;
+      const reason = cut(`${status} ${answer.statusMessage ?? ''} ${text}`);
+      return { status, reason, ...defined({ retryAfter }) };
     } catch (error) {
       return { reason: describe(error, timeoutMs) };
     }

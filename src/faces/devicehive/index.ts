@@ -35,9 +35,7 @@ const API_VERSION = '3.4.5';
 const BEARER = /^Bearer\s*([A-Za-z0-9._~+/-]+=*)$/;
 
 /** UTC without the letter that says so. @param at milliseconds */
-function toDateTime(at: number): string {
-  return new Date(at).toISOString().slice(0, -1);
-}
+const toDateTime = (at: number): string => new Date(at).toISOString().slice(0, -1);
 
 /** A living token, and whose it is. */
 interface Caller {

@@ -63,6 +63,4 @@ export function authorFor(request: FaceRequest, user?: User): Author {
 }
 
 /** As the original writes times. @param at milliseconds */
-export function toDateTime(at: number): string {
-  return new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
-}
+export const toDateTime = (at: number): string => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');

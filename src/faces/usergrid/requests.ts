@@ -11,9 +11,7 @@ const MAX_NAME = 200;
 const MILLISECONDS = /^\d{1,15}$/;
 
 /** The members of a body, whatever they are; none of a body that has none. */
-export function fieldsOf(body: unknown): Fields {
-  return isObject(body) ? body : {};
-}
+export const fieldsOf = (body: unknown): Fields => (isObject(body) ? body : {});
 
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined;
