@@ -74,7 +74,7 @@ export function createAuthenticateClient(deps: ClientAuthenticationDeps): Authen
 
   return async (
     { clientId, method, secrets, assertion },
-    { view, address, resource, onNamed, ...endpoint },
+    { view, address, resource, onNamed, servesPublic, tokenEndpoint },
   ) => {
     const active = await view.findApplication(clientId, resource);
     const registered = active?.application.authMethod;
@@ -92,8 +92,7 @@ export function createAuthenticateClient(deps: ClientAuthenticationDeps): Authen
     if (method !== registered && !(presentsSecret && hasSecret)) {
       throw reject(`the client used ${method}, and is registered with ${registered}`);
     }
-    if (method === 'none' && !endpoint.servesPublic)
-      throw reject('the endpoint does not serve public clients');
+    if (method === 'none' && !servesPublic) throw reject('the endpoint does not serve public clients');
     const { application } = active;
     if (presentsSecret) {
       const at = now();
@@ -108,7 +107,7 @@ export function createAuthenticateClient(deps: ClientAuthenticationDeps): Authen
     if (assertion !== undefined) {
       const problem = await findAssertionProblem(assertion, application, {
         issuer,
-        endpoint: application.assertionAudience === 'endpoint' ? endpoint.tokenEndpoint : undefined,
+        endpoint: application.assertionAudience === 'endpoint' ? tokenEndpoint : undefined,
         used: artifacts,
         now,
       });

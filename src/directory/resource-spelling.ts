@@ -1,5 +1,5 @@
 /** Resource indicators in the spelling of the directory, so that they can be compared as strings. */
-import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
+import { isSameResource } from '../permissions/resource-identifiers.ts';
 import type { DirectoryView } from './directory.ts';
 
 /**
@@ -10,11 +10,8 @@ export async function spelledAsStored(
   view: Pick<DirectoryView, 'findResource'>,
   given: unknown,
 ): Promise<unknown> {
-  const identifiers: unknown[] = [given].flat();
-  const [identifier] = identifiers;
+  const [identifier, ...others]: unknown[] = Array.isArray(given) ? given : [given];
   if (typeof identifier !== 'string') return given;
-  const areSame = identifiers.every(
-    (each) => typeof each === 'string' && canonicalIdentifier(each) === canonicalIdentifier(identifier),
-  );
-  return areSame ? ((await view.findResource(identifier))?.identifier ?? identifier) : given;
+  if (!others.every((each) => isSameResource(each, identifier))) return given;
+  return (await view.findResource(identifier))?.identifier ?? identifier;
 }

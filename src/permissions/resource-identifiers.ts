@@ -19,7 +19,7 @@ export function canonicalIdentifier(identifier: string): string {
 
 export function isSameResource(one: unknown, other: unknown): boolean {
   if (typeof one !== 'string' || typeof other !== 'string') return false;
-  return canonicalIdentifier(one) === canonicalIdentifier(other);
+  return one === other || canonicalIdentifier(one) === canonicalIdentifier(other);
 }
 
 /** All spellings of an identifier that a resource may be registered by, itself first. */

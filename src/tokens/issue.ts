@@ -35,17 +35,18 @@ function onceOnly({ parameters, repeatable = [] }: Grant): readonly string[] {
 
 export function createIssueToken(grants: readonly Grant[], deps: GrantDeps): IssueToken {
   const byType = new Map(grants.map((grant) => [grant.type, { grant, once: onceOnly(grant) }]));
-  return async ({ grantType, ...request }) => {
+  return async (request) => {
+    const { grantType, view, client, parameters } = request;
     const { grant, once } = byType.get(grantType) ?? {};
     if (!grant || !once)
       throw new UnsupportedGrant({ description: `The grant_type ${quoteName(grantType)} is not supported.` });
-    if (!request.client.application.grants.includes(grant.name)) {
+    if (!client.application.grants.includes(grant.name)) {
       throw new GrantNotAllowed({ description: 'The application may not use this grant.' });
     }
-    refuseRepeated(request.parameters, once);
-    const { resource: named } = request.parameters;
-    const resource = named && (await spelledAsStored(request.view, named));
-    const parameters = resource === named ? request.parameters : { ...request.parameters, resource };
-    return { ...(await runGrant(grant, { ...request, parameters }, deps)), grant: grant.name };
+    refuseRepeated(parameters, once);
+    const { resource: named } = parameters;
+    const resource = named && (await spelledAsStored(view, named));
+    const asStored = resource === named ? request : { ...request, parameters: { ...parameters, resource } };
+    return { ...(await runGrant(grant, asStored, deps)), grant: grant.name };
   };
 }
