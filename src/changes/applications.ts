@@ -29,31 +29,9 @@ export interface ApplicationFacts {
   readonly scopes: readonly string[];
 }
 
-export interface Applications {
-  /** @returns with its secret @throws RegistrationClosed when the person has too many, or `through` ends; MalformedRequest */
-  register(
-    facts: ApplicationFacts,
-    owner: User,
-    through: Application,
-    author: Author,
-  ): Promise<{ application: Application; secret: string }>;
-  /** @throws MalformedRequest */
-  update(application: Application, facts: ApplicationFacts, author: Author): Promise<Application>;
-  remove(application: Application, author: Author): Promise<void>;
-  /** Those that a person registered, in that order. */
-  findOwn(owner: User): Promise<readonly Application[]>;
-  /**
-   * Gives it another default secret, which ends the one before with what was made with it alone; all else stays.
-   * @throws VersionConflict if it was changed since it was read: of two who do so at once only one has the secret
-   */
-  renewSecret(application: Application, author: Author): Promise<string>;
-  /** Its default secret, if that can be shown again: one that an operator chose cannot. The audit says to whom it was. */
-  showSecret(application: Application, author: Author): Promise<string | undefined>;
-  /** @param seconds that tokens of its users live at most, and unless they ask for less */
-  limitUserTokens(application: Application, seconds: number, author: Author): Promise<Application>;
-}
+export type Applications = ReturnType<typeof createApplications>;
 
-export interface ApplicationsDeps {
+interface ApplicationsDeps {
   readonly store: Pick<DirectoryStore, 'applications'>;
   readonly changes: Pick<Changes, 'applications'>;
   readonly clientSecrets: SecretKeys;
@@ -103,7 +81,7 @@ function toFields({ name, homepage, scopes }: ApplicationFacts, id: string) {
 const tooMany = (): RegistrationClosed =>
   new RegistrationClosed({ description: `You may have at most ${MOST_OWN} applications.` });
 
-export function createApplications(deps: ApplicationsDeps): Applications {
+export function createApplications(deps: ApplicationsDeps) {
   const { store, changes, clientSecrets, audit, limit, now } = deps;
 
   /** Each change writes to the audit log. Without an owner only administrators change it, and they have no limit. */
@@ -111,6 +89,7 @@ export function createApplications(deps: ApplicationsDeps): Applications {
     if (owner !== undefined) await limit(owner);
   }
 
+  /** Those that a person registered, in that order. */
   async function findOwn(owner: User): Promise<Application[]> {
     const own: Application[] = [];
     for await (const application of eachListed(store.applications, 'owner', owner.id)) own.push(application);
@@ -140,7 +119,8 @@ export function createApplications(deps: ApplicationsDeps): Applications {
   }
 
   return {
-    async register(facts, owner, through, author) {
+    /** @returns with its secret @throws RegistrationClosed when the person has too many, or `through` ends; MalformedRequest */
+    async register(facts: ApplicationFacts, owner: User, through: Application, author: Author) {
       const sound = requireSound(facts);
       await limit(owner.id);
       if ((await findOwn(owner)).length >= MOST_OWN) throw tooMany();
@@ -173,7 +153,8 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       return { application, secret };
     },
 
-    async update(application, facts, author) {
+    /** @throws MalformedRequest */
+    async update(application: Application, facts: ApplicationFacts, author: Author): Promise<Application> {
       const sound = requireSound(facts);
       await limitOwner(application);
       return retryOnConflict(async () => {
@@ -182,14 +163,18 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       });
     },
 
-    async remove(application, author) {
+    async remove(application: Application, author: Author): Promise<void> {
       await limitOwner(application);
       await retryOnConflict(async () => changes.applications.remove(await current(application), author));
     },
 
     findOwn,
 
-    async renewSecret(application, author) {
+    /**
+     * Gives it another default secret, which ends the one before with what was made with it alone; all else stays.
+     * @throws VersionConflict if it was changed since it was read: of two who do so at once only one has the secret
+     */
+    async renewSecret(application: Application, author: Author): Promise<string> {
       await limitOwner(application);
       const { version } = application;
       const { secret, stored } = createDerivedSecret(clientSecrets, application.id, now());
@@ -199,7 +184,8 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       return secret;
     },
 
-    async showSecret(application, author) {
+    /** Its default secret, if that can be shown again: one that an operator chose cannot. The audit says to whom it was. */
+    async showSecret(application: Application, author: Author): Promise<string | undefined> {
       const secret = findDerivedSecret(clientSecrets, application);
       if (secret === undefined) return undefined;
       await limitOwner(application);
@@ -210,7 +196,8 @@ export function createApplications(deps: ApplicationsDeps): Applications {
       return secret;
     },
 
-    limitUserTokens: (application, seconds, author) =>
+    /** @param seconds that tokens of its users live at most, and unless they ask for less */
+    limitUserTokens: (application: Application, seconds: number, author: Author): Promise<Application> =>
       retryOnConflict(async () =>
         changes.applications.replace({ ...(await current(application)), userTokenTtl: seconds }, author),
       ),

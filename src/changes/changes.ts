@@ -12,6 +12,7 @@ import { DomainError } from '../errors/domain.ts';
 import { isAdminIdentifier, isBuiltIn } from '../nouns/built-in.ts';
 import {
   type Application,
+  COLLECTIONS,
   type CollectionName,
   declarationOf,
   fieldOf,
@@ -32,7 +33,7 @@ import { defined } from '../storage/defined.ts';
 import { expectReplacement } from '../webhooks/announced-changes.ts';
 import { type Author, inAudit } from './author.ts';
 import { describeChange, secretChanges } from './change-details.ts';
-import { type Effect, effectOf, markAfter, markBefore } from './effects.ts';
+import { type Effect, effectOf, markAfter, markBefore, restartedAt } from './effects.ts';
 import { eventOf } from './event-names.ts';
 import { findLostOwnerships, lostOwnerships, requireOwners } from './owners.ts';
 import type { Recorded } from './recorded.ts';
@@ -116,11 +117,6 @@ function scopeOf<C extends CollectionName>(collection: C, noun: Nouns[C]): NodeS
   });
 }
 
-/** An agent has no people of its own, so it goes in one step, which a consent of the same moment wins or follows. */
-function isOwnerOfContents<C extends CollectionName>(collection: C, noun: Nouns[C]): boolean {
-  return collection === 'applications' && !(noun as Application).agent;
-}
-
 /** An agent is known by the id that it gave itself, also after its row has gone. */
 function agentClientId<C extends CollectionName>(collection: C, noun: Nouns[C]): string | undefined {
   if (collection !== 'applications') return undefined;
@@ -136,8 +132,10 @@ function nodesOf<C extends CollectionName>(collection: C, { id }: Nouns[C], effe
 
 export function createChanges(deps: ChangesDeps): Changes {
   const store = deps.storage.directory;
-  const organizations = createNounChanges('organizations', deps);
-  const users = createNounChanges('users', deps);
+  const changes = Object.fromEntries(
+    COLLECTIONS.map((collection) => [collection, createNounChanges(collection, deps)]),
+  ) as unknown as Changes;
+  const { organizations, users } = changes;
 
   async function removeFromFaces(user: User, author: Author): Promise<void> {
     await retryOnConflict(async () => {
@@ -147,10 +145,7 @@ export function createChanges(deps: ChangesDeps): Changes {
   }
 
   return {
-    organizations,
-    applications: createNounChanges('applications', deps),
-    roles: createNounChanges('roles', deps),
-    resources: createNounChanges('resources', deps),
+    ...changes,
     users: {
       ...users,
       async remove(user, author) {
@@ -159,9 +154,6 @@ export function createChanges(deps: ChangesDeps): Changes {
         await users.remove(user, author);
       },
     },
-    connections: createNounChanges('connections', deps),
-    datasources: createNounChanges('datasources', deps),
-    webhooks: createNounChanges('webhooks', deps),
   };
 }
 
@@ -254,12 +246,6 @@ function createNounChanges<C extends CollectionName>(
     for (const node of nodes) await registry.mark(node, mark, scope);
   }
 
-  /** Trust that comes back later makes new tokens and brings back none. */
-  async function endMadeSoFar(nodes: readonly string[], scope: NodeScope): Promise<void> {
-    const at = now();
-    for (const node of nodes) await registry.mark(node, { revokedAt: at, restoredAt: at }, scope);
-  }
-
   async function replace(before: Nouns[C], wanted: Nouns[C], author: Author): Promise<Nouns[C]> {
     const after = withManager(wanted, managerOf(before, author));
     const effect = effectOf(collection, before, after, faceRules);
@@ -274,10 +260,10 @@ function createNounChanges<C extends CollectionName>(
     return recorded(entry, expected, async () => {
       const at = now();
       // If the change fails, the secret or agent goes on, and only what it was given so far has ended.
-      await endNodes(ended, { revokedAt: at, restoredAt: at }, scope);
-      await endMadeSoFar(withdrawn, scope);
+      await endNodes([...ended, ...withdrawn], restartedAt(at), scope);
       const stored = await marked(before, effect, () => nouns.replace(after));
-      await endMadeSoFar(withdrawn, scope);
+      // Trust that comes back later makes new tokens and brings back none.
+      await endNodes(withdrawn, restartedAt(now()), scope);
       await endNodes(ended, { revokedAt: Math.max(now(), at + 1) }, scope);
       return stored;
     });
@@ -328,9 +314,10 @@ function createNounChanges<C extends CollectionName>(
     async remove(noun, author) {
       const before = await requireCurrent(noun);
       if (collection === 'resources') await requireUnused(store, before as Resource);
-      const mayHoldOthers = collection === 'organizations' || isOwnerOfContents(collection, before);
+      // An agent has no people of its own, so it goes in one step, which a consent of the same moment wins or follows.
+      const isOwnerOfContents = collection === 'applications' && !(before as Application).agent;
       const isOwner = collection === 'users' && lostOwnerships(before as User, undefined).length > 0;
-      const mustEnd = (mayHoldOthers || isOwner) && before.enabled;
+      const mustEnd = (collection === 'organizations' || isOwnerOfContents || isOwner) && before.enabled;
       const byFile = author.managedBy === 'apply';
       if (byFile) await requireEmpty(store, collection, before);
       const ended = mustEnd ? await replaceOwner(before, { ...before, enabled: false }, author) : before;
@@ -338,15 +325,12 @@ function createNounChanges<C extends CollectionName>(
       await removeContents(store, collection, ended);
       const effect = effectOf(collection, before, undefined, faceRules);
       const expected = () => ({ noun: collection, id: ended.id, what: 'removed' }) as const;
-      await recorded(
-        entryOf(eventOf(collection, 'removed', ended), ended, {}, author),
-        expected,
-        async () => {
-          await markAll(ended, effect, markBefore(effect, now()));
-          await nouns.remove(ended.id, ended.version);
-          await forget(ended, effect);
-        },
-      );
+      const entry = entryOf(eventOf(collection, 'removed', ended), ended, {}, author);
+      await recorded(entry, expected, async () => {
+        await markAll(ended, effect, markBefore(effect, now()));
+        await nouns.remove(ended.id, ended.version);
+        await forget(ended, effect);
+      });
     },
   };
 }

@@ -52,21 +52,22 @@ function effectOfField(
   return typeof effect === 'function' ? 'narrows' : effect;
 }
 
+/** Of what was made so far, which ends; what is made afterwards lives. @param now milliseconds */
+export const restartedAt = (now: number): NodeMark => ({ revokedAt: now, restoredAt: now });
+
 /**
  * To be written before the change. A crash right after the change must leave no rights alive, a change that fails must
  * not leave anything dead: so an end is announced as narrowing, because recomputing finds whether it has come.
  */
 export function markBefore(effect: Effect, now: number): NodeMark | undefined {
   if (effect === 'none') return undefined;
-  return effect === 'ends' || effect === 'narrows'
-    ? { narrowedAt: now }
-    : { revokedAt: now, restoredAt: now };
+  return effect === 'ends' || effect === 'narrows' ? { narrowedAt: now } : restartedAt(now);
 }
 
 /** To be written after the change, for tokens that were made from the old state in between. */
 export function markAfter(effect: Effect, now: number): NodeMark | undefined {
   // Nothing could be made from the old state of what had ended.
   if (effect === 'none' || effect === 'returns') return undefined;
-  if (effect === 'restarts') return { revokedAt: now, restoredAt: now };
+  if (effect === 'restarts') return restartedAt(now);
   return effect === 'ends' ? { revokedAt: now, narrowedAt: now } : { narrowedAt: now };
 }

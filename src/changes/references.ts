@@ -45,6 +45,7 @@ async function isOwn(named: Named, own: string, lookup: Lookup): Promise<boolean
   return found !== undefined && (kind === 'organization' || found.organization === own);
 }
 
+/** Gives the end of a sentence for each that does not hold. */
 async function* checkReferences<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
@@ -57,6 +58,7 @@ async function* checkReferences<C extends CollectionName>(
     const { kind, to, field } = reference;
     if (!(await isOwn(reference, own, lookup))) yield says[kind](to, field);
   }
+  yield* checks[collection]?.(noun, lookup) ?? [];
 }
 
 type Checks = { readonly [C in CollectionName]?: (noun: Nouns[C], lookup: Lookup) => AsyncIterable<string> };
@@ -112,18 +114,7 @@ export async function findBrokenReferences<C extends CollectionName>(
   lookup: Lookup,
   before?: Nouns[C],
 ): Promise<string[]> {
-  const broken = await findBroken(collection, noun, lookup);
-  const known = broken.size > 0 && before ? await findBroken(collection, before, lookup) : new Set();
-  return [...broken].filter((sentence) => !known.has(sentence));
-}
-
-async function findBroken<C extends CollectionName>(
-  collection: C,
-  noun: Nouns[C],
-  lookup: Lookup,
-): Promise<Set<string>> {
-  const found = new Set<string>();
-  for await (const sentence of checkReferences(collection, noun, lookup)) found.add(sentence);
-  for await (const sentence of checks[collection]?.(noun, lookup) ?? []) found.add(sentence);
-  return found;
+  const broken = await Array.fromAsync(checkReferences(collection, noun, lookup));
+  const known = broken.length > 0 && before ? checkReferences(collection, before, lookup) : [];
+  return [...new Set(broken).difference(new Set(await Array.fromAsync(known)))];
 }

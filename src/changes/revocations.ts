@@ -10,27 +10,16 @@ import type { Recorded } from './recorded.ts';
 /** For the audit. */
 type Whom = Pick<TokenRow, 'subject'> & Partial<Pick<TokenRow, 'organization' | 'clientId'>>;
 
-export interface Revocations {
-  /** Ends the token and all that hangs below it. */
-  revokeToken(token: TokenRow, author: Author): Promise<void>;
-  /** Ends the login: its refresh token and every token that came from it. */
-  revokeLogin(login: LoginRow, author: Author): Promise<void>;
-  /** Ends the login that the token belongs to, with all that came from it; where it belongs to none, the token. */
-  revokeLoginOf(token: TokenRow, author: Author): Promise<void>;
-  /** Ends every token and login there is below the node; what is made later lives. */
-  revokeOlder(node: string, event: string, whom: Whom, author: Author): Promise<void>;
-  /** Ends every token and login of the user; a new login is possible. */
-  revokeAllOf(user: User, author: Author): Promise<void>;
-}
+export type Revocations = ReturnType<typeof createRevocations>;
 
-export interface RevocationsDeps {
+interface RevocationsDeps {
   readonly registry: Pick<Registry, 'endToken' | 'endLogin' | 'findLogin' | 'markLasting'>;
   readonly recorded: Recorded;
   /** Milliseconds. */
   readonly now: () => number;
 }
 
-export function createRevocations({ registry, recorded, now }: RevocationsDeps): Revocations {
+export function createRevocations({ registry, recorded, now }: RevocationsDeps) {
   async function end(
     node: string,
     event: string,
@@ -53,16 +42,19 @@ export function createRevocations({ registry, recorded, now }: RevocationsDeps):
     );
   }
 
+  /** Ends the token and all that hangs below it. */
   async function revokeToken(token: TokenRow, author: Author): Promise<void> {
     const { id } = token;
     await end(id, 'token.revoked', token, author, () => registry.endToken(token), { id });
   }
 
+  /** Ends the login: its refresh token and every token that came from it. */
   async function revokeLogin(login: LoginRow, author: Author): Promise<void> {
     const { id } = login;
     await end(id, 'login.revoked', login, author, () => registry.endLogin(login), { id });
   }
 
+  /** Ends every token and login there is below the node; what is made later lives. */
   async function revokeOlder(node: string, event: string, whom: Whom, author: Author): Promise<void> {
     const { organization } = whom;
     const scope = defined({ organization });
@@ -80,12 +72,14 @@ export function createRevocations({ registry, recorded, now }: RevocationsDeps):
   return {
     revokeToken,
     revokeLogin,
-    async revokeLoginOf(token, author) {
+    revokeOlder,
+    /** Ends the login that the token belongs to, with all that came from it; where it belongs to none, the token. */
+    async revokeLoginOf(token: TokenRow, author: Author): Promise<void> {
       const login = token.login === undefined ? undefined : await registry.findLogin(token.login);
       return login ? revokeLogin(login, author) : revokeToken(token, author);
     },
-    revokeOlder,
-    revokeAllOf: ({ id, organization }, author) =>
+    /** Ends every token and login of the user; a new login is possible. */
+    revokeAllOf: ({ id, organization }: User, author: Author): Promise<void> =>
       revokeOlder(id, 'user.revoked', defined({ subject: id, organization }), author),
   };
 }

@@ -25,21 +25,7 @@ import type { DirectoryStore } from '../storage/contract.ts';
 import type { Author } from './author.ts';
 import type { Changes } from './changes.ts';
 
-export interface RoleChanges {
-  /** @param name `default` is the one that everybody gets who registers, unless one is called so */
-  find(organization: Organization, name: string): Promise<Role | undefined>;
-  permissionsOf(role: Role): Permissions;
-  /**
-   * @param within what the caller may do: a caller cannot give what they do not have (MT-05)
-   * @throws PermissionsNotAllowed; VersionConflict
-   */
-  allow(role: Role, added: Permissions, within: Permissions, author: Author): Promise<Role>;
-  /**
-   * @param resource that of the role
-   * @throws PermissionsNotAllowed, also for what `*`, a group or a wider right would still allow; VersionConflict
-   */
-  disallow(role: Role, resource: Resource, removed: Permissions, author: Author): Promise<Role>;
-}
+export type RoleChanges = ReturnType<typeof createRoleChanges>;
 
 /** What is left of a set without the cells of another. @throws PermissionsNotAllowed for admin, which has no cells */
 function without(permissions: Permissions, removed: Permissions, resource: Resource): Permissions {
@@ -70,24 +56,37 @@ export function createRoleChanges({
 }: {
   readonly store: Pick<DirectoryStore, 'roles'>;
   readonly changes: Pick<Changes, 'roles'>;
-}): RoleChanges {
+}) {
   const replace = (role: Role, permissions: Permissions, author: Author): Promise<Role> =>
     changes.roles.replace({ ...role, permissions: toStored(permissions) }, author);
 
   return {
-    async find({ id }, name) {
+    /** @param name `default` is the one that everybody gets who registers, unless one is called so */
+    async find({ id }: Organization, name: string): Promise<Role | undefined> {
       const named = await store.roles.findBy('name', `${id}/${name}`);
       if (named || name !== 'default') return named;
       return findListed(store.roles, 'default', id);
     },
-    permissionsOf: ({ permissions }) => fromStored(permissions),
-    async allow(role, added, within, author) {
+
+    permissionsOf: ({ permissions }: Role): Permissions => fromStored(permissions),
+
+    /**
+     * @param within what the caller may do: a caller cannot give what they do not have (MT-05)
+     * @throws PermissionsNotAllowed; VersionConflict
+     */
+    async allow(role: Role, added: Permissions, within: Permissions, author: Author): Promise<Role> {
       if (!contains(within, added)) {
         throw new PermissionsNotAllowed({ description: describeDifference(difference(added, within)) });
       }
       return replace(role, union(fromStored(role.permissions), added), author);
     },
-    disallow: async (role, resource, removed, author) =>
-      replace(role, without(fromStored(role.permissions), removed, resource), author),
+
+    /**
+     * @param resource that of the role
+     * @throws PermissionsNotAllowed, also for what `*`, a group or a wider right would still allow; VersionConflict
+     */
+    async disallow(role: Role, resource: Resource, removed: Permissions, author: Author): Promise<Role> {
+      return replace(role, without(fromStored(role.permissions), removed, resource), author);
+    },
   };
 }
