@@ -4,7 +4,7 @@
  */
 import { checkNewPassword } from '../accounts/passwords.ts';
 import { findApplicationProblems } from '../nouns/application-rules.ts';
-import type { Contradiction } from '../nouns/in-file.ts';
+import { below, type Contradiction, inEach } from '../nouns/in-file.ts';
 import { findableEmail, findableUsername } from '../nouns/usernames.ts';
 import { findRefusal, MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
 import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
@@ -40,12 +40,7 @@ export function findContradictions(file: ApplyFile): Contradiction[] {
     ...findWrongRights(organizations),
     ...organizations.flatMap(([path, { roles, applications = [], users }]) => [
       ...findSecondDefault(placed([...path, 'roles'], roles)),
-      ...placed([...path, 'applications'], applications).flatMap(([at, application]) =>
-        findApplicationProblems(application).map((problem) => ({
-          ...problem,
-          path: [...at, ...problem.path],
-        })),
-      ),
+      ...below(path, inEach('applications', applications, findApplicationProblems)),
       ...inPeople(placed([...path, 'users'], users), (user) => {
         const own = applications.find(({ name }) => name === user.application);
         return own?.minPasswordLength ?? MIN_PASSWORD_LENGTH.user;
@@ -112,10 +107,8 @@ function inPassword(
 ): Contradiction[] {
   if (password === undefined) return [];
   const refusal = findRefusal(() => checkNewPassword(password, { minLength, username, email }));
-  return [
-    ...(refusal === undefined ? [] : [{ path: [...path, 'password'], message: refusal }]),
-    ...(passwordHash === undefined
-      ? []
-      : [{ path: [...path, 'passwordHash'], message: 'stands beside a password' }]),
-  ];
+  const found: Contradiction[] = [];
+  if (refusal !== undefined) found.push({ path: ['password'], message: refusal });
+  if (passwordHash !== undefined) found.push({ path: ['passwordHash'], message: 'stands beside a password' });
+  return below(path, found);
 }

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { findFileProblem } from '../datasources/files.ts';
 import { findCollectionProblem, findColumnProblem, findDatabaseProblem } from '../datasources/names.ts';
-import type { Contradiction } from '../nouns/in-file.ts';
+import { type Contradiction, inEach } from '../nouns/in-file.ts';
 import type { nouns } from '../nouns/index.ts';
 import { insecureFormats } from '../nouns/password-formats.ts';
 import type { shapeOf } from './noun-schema.ts';
@@ -29,11 +29,7 @@ export function* findDatasourceProblems(entry: Entry): Generator<Contradiction> 
   if (!isFile && host === undefined) yield { path: ['host'], message: 'is missing' };
   const fileProblem = file === undefined ? undefined : findFileProblem(file);
   if (fileProblem !== undefined) yield { path: ['file'], message: fileProblem };
-  for (const [index, table] of (entry.userTables ?? []).entries()) {
-    for (const { path, message } of findTableProblems(entry, table)) {
-      yield { path: ['userTables', index, ...path], message };
-    }
-  }
+  yield* inEach('userTables', entry.userTables, (table) => findTableProblems(entry, table));
 }
 
 function* findTableProblems(entry: Entry, table: Table): Generator<Contradiction> {
@@ -43,24 +39,20 @@ function* findTableProblems(entry: Entry, table: Table): Generator<Contradiction
   if (databaseProblem !== undefined) yield { path: ['database'], message: databaseProblem };
   const collectionProblem = findCollectionProblem(kind, table.collection);
   if (collectionProblem !== undefined) yield { path: ['collection'], message: collectionProblem };
-  const secretColumns = [table.passwordColumn, table.saltColumn];
-  const columns: [string[], string | undefined][] = [
-    [['usernameColumn'], table.usernameColumn],
-    [['passwordColumn'], table.passwordColumn],
-    [['saltColumn'], table.saltColumn],
-    [['subjectColumn'], table.subjectColumn],
-    [['activeColumn'], table.activeColumn],
-    [['roleColumn'], table.roleColumn],
-    [['passwordChangedAtColumn'], table.passwordChangedAtColumn],
+  const { passwordColumn, saltColumn } = table;
+  const columns: [string[], string][] = [
+    ...Object.entries(table).flatMap(([key, name]): [string[], string][] =>
+      key.endsWith('Column') ? [[[key], String(name)]] : [],
+    ),
     ...Object.keys(table.conditions ?? {}).map((name): [string[], string] => [['conditions', name], name]),
     ...(table.nullColumns ?? []).map((name): [string[], string] => [['nullColumns'], name]),
     ...Object.entries(table.claims ?? {}).map(([name, from]): [string[], string] => [['claims', name], from]),
   ];
   for (const [path, name] of columns) {
-    const problem = name === undefined ? undefined : findColumnProblem(kind, name);
+    const problem = findColumnProblem(kind, name);
     if (problem !== undefined) yield { path, message: problem };
-    const isSecret = secretColumns.includes(name) && path[0] !== 'passwordColumn' && path[0] !== 'saltColumn';
-    if (isSecret && name !== undefined)
+    const isOfPassword = path[0] === 'passwordColumn' || path[0] === 'saltColumn';
+    if (!isOfPassword && (name === passwordColumn || name === saltColumn))
       yield { path, message: 'is where the password or its salt is stored' };
   }
   if (insecureFormats.has(table.passwordFormat) && !insecurePasswords) {

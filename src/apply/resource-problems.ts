@@ -1,5 +1,5 @@
 /** Checks between the keys of a resource, in the file alone or as it will be in the store. */
-import type { Contradiction } from '../nouns/in-file.ts';
+import { type Contradiction, inEach } from '../nouns/in-file.ts';
 import { catalogueOf, type Table } from '../nouns/index.ts';
 import { isTableScope } from '../permissions/table-scopes.ts';
 import { findUnknown } from './misfits.ts';
@@ -30,9 +30,7 @@ export function findResourceProblems(resource: Said): Contradiction[] {
       path: ['scopes', index],
       message: `is ${scope}, a table scope of the resource: rename the scope`,
     })),
-    ...(tables ?? []).flatMap((table, index) =>
-      findWrongRowColumns(table).map((each) => ({ ...each, path: ['tables', index, ...each.path] })),
-    ),
+    ...inEach('tables', tables, findWrongRowColumns),
     ...wrongTables,
   ];
 }

@@ -10,6 +10,10 @@ import { clientId, clientSecret, findRefusal, listOf, MIN_PASSWORD_LENGTH, text 
 import { findDatasourceProblems } from './datasource-problems.ts';
 import { shapeOf } from './noun-schema.ts';
 
+/** No name twice. */
+const listOfNamed = <T extends z.ZodType<{ readonly name: string }>>(item: T) =>
+  listOf(item, ({ name }) => name).exactOptional();
+
 const passwordHash = text('a bcrypt hash', (value) =>
   findRefusal(() => toImportedHash(value)),
 ).exactOptional();
@@ -75,23 +79,13 @@ export const organization = z
       .strictObject(settingsByFace)
       .exactOptional()
       .describe('Faces: older token APIs that Grantable answers in their own format.'),
-    roles: listOf(role, ({ name }) => name)
-      .exactOptional()
-      .describe('Its roles.'),
+    roles: listOfNamed(role).describe('Its roles.'),
     resources: listOf(resource).exactOptional().describe('Its resources.'),
-    applications: listOf(application, ({ name }) => name)
-      .exactOptional()
-      .describe('Its applications.'),
+    applications: listOfNamed(application).describe('Its applications.'),
     users: listOf(user).exactOptional().describe('Its users, and those of its applications.'),
-    connections: listOf(connection, ({ name }) => name)
-      .exactOptional()
-      .describe('Its connections.'),
-    datasources: listOf(datasource, ({ name }) => name)
-      .exactOptional()
-      .describe('Its datasources.'),
-    webhooks: listOf(webhook, ({ name }) => name)
-      .exactOptional()
-      .describe('Its webhooks.'),
+    connections: listOfNamed(connection).describe('Its connections.'),
+    datasources: listOfNamed(datasource).describe('Its datasources.'),
+    webhooks: listOfNamed(webhook).describe('Its webhooks.'),
   })
   .describe(nouns.organizations.describe);
 
@@ -127,9 +121,7 @@ const management = z
   .describe('What belongs to the server itself, whose people are the administrators.');
 
 export const applyFile = z.strictObject({
-  organizations: listOf(organization, ({ name }) => name)
-    .exactOptional()
-    .describe('Organizations, each with all that belongs to it.'),
+  organizations: listOfNamed(organization).describe('Organizations, each with all that belongs to it.'),
   management: management.exactOptional(),
   administrators: listOf(administrator).exactOptional().describe('Administrators.'),
 });

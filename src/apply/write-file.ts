@@ -28,26 +28,7 @@ import { findMisfits } from '../permissions/catalogue.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { type Entry, entryOf, inFileOf, initialOf, isGroup, isOptional, toJson } from './entries.ts';
-import {
-  administrator,
-  application,
-  connection,
-  datasource,
-  resource,
-  role,
-  user,
-  webhook,
-} from './schema.ts';
-
-const schemas = {
-  resources: resource,
-  roles: role,
-  applications: application,
-  users: user,
-  connections: connection,
-  datasources: datasource,
-  webhooks: webhook,
-} satisfies Record<OfOrganization, z.ZodType>;
+import { administrator, organization } from './schema.ts';
 
 /** No file speaks of these, and applying one says them all the same. */
 const SAID_BY_APPLYING: ReadonlySet<string> = new Set(['organization', 'managedBy']);
@@ -197,7 +178,8 @@ function hasUnsaid(list: OfOrganization, noun: Nouns[OfOrganization]): boolean {
 function entryFor<L extends OfOrganization>(list: L, noun: Nouns[L], writing: Writing): Entry | undefined {
   const reference = referenceTo(list, noun);
   const said = writing.leftOut.has(reference) ? undefined : saidOf(list, noun, writing);
-  if (said && schemas[list].safeParse(toJson(said)).success) return said;
+  const schema: z.ZodType = organization.shape[list].unwrap().element;
+  if (said && schema.safeParse(toJson(said)).success) return said;
   writing.leftOut.add(reference);
   return undefined;
 }

@@ -1,5 +1,5 @@
 /** Resources, tables and scopes that an apply file speaks of, held against those that it defines itself. */
-import type { Contradiction } from '../nouns/in-file.ts';
+import { below, type Contradiction, inEach } from '../nouns/in-file.ts';
 import { catalogueOf } from '../nouns/index.ts';
 import { RESERVED_SCOPES } from '../nouns/openid-scopes.ts';
 import type { Permissions } from '../permissions/permissions.ts';
@@ -33,57 +33,41 @@ export function findWrongRights(
       ]),
     ),
   );
-  return organizations.flatMap(([path, { name, resources = [], roles = [], applications = [] }]) => {
+  return organizations.flatMap(([path, { name, resources, roles, applications }]) => {
     const nameable = { organization: name, defined };
-    return [
-      ...resources.flatMap((resource, index) =>
-        findResourceProblems(resource).map((each) => ({
-          ...each,
-          path: [...path, 'resources', index, ...each.path],
-        })),
-      ),
-      ...roles.flatMap((role, index) => inRole(role, [...path, 'roles', index], nameable)),
-      ...applications.flatMap((each, index) =>
-        inApplication(each, [...path, 'applications', index], nameable),
-      ),
-    ];
+    return below(path, [
+      ...inEach('resources', resources, findResourceProblems),
+      ...inEach('roles', roles, (role) => inRole(role, nameable)),
+      ...inEach('applications', applications, (application) => inApplication(application, nameable)),
+    ]);
   });
 }
 
-function inRole(
-  { resource, permissions, scopes }: ApplyRole,
-  path: Path,
-  nameable: Nameable,
-): Contradiction[] {
+function inRole({ resource, permissions, scopes }: ApplyRole, nameable: Nameable): Contradiction[] {
   if (resource === undefined) return [];
   return [
-    ...inReference(resource, [...path, 'resource'], nameable),
-    ...inPermissions(resource, permissions, [...path, 'permissions'], nameable),
-    ...inScopes(scopes, [resource], [...path, 'scopes'], nameable),
+    ...inReference(resource, ['resource'], nameable),
+    ...inPermissions(resource, permissions, ['permissions'], nameable),
+    ...inScopes(scopes, [resource], nameable),
   ];
 }
 
-function inApplication(application: ApplyApplication, path: Path, nameable: Nameable): Contradiction[] {
-  const { resource, permissions, resources = {}, introspects = [], scopes } = application;
-  const others = Object.entries(resources);
-  const own = resource === undefined ? [] : [resource];
+function inApplication(application: ApplyApplication, nameable: Nameable): Contradiction[] {
+  const { resource, permissions, resources = {}, introspects, scopes } = application;
+  const inOthers = Object.entries(resources).flatMap(([identifier, ceiling]) => [
+    ...inReference(identifier, ['resources', identifier], nameable),
+    ...inPermissions(identifier, ceiling, ['resources', identifier], nameable),
+  ]);
+  const inIntrospects = inEach('introspects', introspects, (each) => inReference(each, [], nameable));
+  // Without a resource in the file, its resources are those it has in the store.
+  if (resource === undefined) return [...inOthers, ...inIntrospects];
   return [
-    ...own.flatMap((identifier) => [
-      ...inReference(identifier, [...path, 'resource'], nameable),
-      ...inPermissions(identifier, permissions, [...path, 'permissions'], nameable),
-      ...inPermissions(identifier, application.default, [...path, 'default'], nameable),
-    ]),
-    ...others.flatMap(([identifier, ceiling]) => [
-      ...inReference(identifier, [...path, 'resources', identifier], nameable),
-      ...inPermissions(identifier, ceiling, [...path, 'resources', identifier], nameable),
-    ]),
-    ...introspects.flatMap((identifier, index) =>
-      inReference(identifier, [...path, 'introspects', index], nameable),
-    ),
-    // Without a resource in the file, its resources are those it has in the store.
-    ...(resource === undefined
-      ? []
-      : inScopes(scopes, [resource, ...Object.keys(resources)], [...path, 'scopes'], nameable)),
+    ...inReference(resource, ['resource'], nameable),
+    ...inPermissions(resource, permissions, ['permissions'], nameable),
+    ...inPermissions(resource, application.default, ['default'], nameable),
+    ...inOthers,
+    ...inIntrospects,
+    ...inScopes(scopes, [resource, ...Object.keys(resources)], nameable),
   ];
 }
 
@@ -112,28 +96,21 @@ function inPermissions(
     return misfit.kind !== 'undeclared' || hasColumns.has(misfit.table);
   };
   const known = catalogueOf({ catalogue, tables: tables ?? [], groups: groups ?? [] });
-  return tellMisfits(permissions, known, identifier)
-    .filter(isSaid)
-    .map(({ path: below, message, culprit }) => ({
-      path: [...path, ...below],
-      message,
-      ...(culprit !== undefined && { culprit }),
-    }));
+  return below(path, tellMisfits(permissions, known, identifier).filter(isSaid));
 }
 
 function inScopes(
-  scopes: readonly string[] = [],
+  scopes: readonly string[] | undefined,
   resources: readonly string[],
-  path: Path,
   { defined }: Nameable,
 ): Contradiction[] {
   const lists = resources.map((identifier) => defined.get(canonicalIdentifier(identifier))?.resource.scopes);
   // One list that only the store knows may hold any scope.
   if (lists.includes(undefined)) return [];
   const known = new Set(lists.flatMap((list) => list ?? []));
-  return scopes.flatMap((scope, index) =>
+  return inEach('scopes', scopes, (scope) =>
     known.has(scope) || RESERVED_SCOPES.has(scope)
       ? []
-      : [{ path: [...path, index], message: `is not a scope of ${resources.join(' or ')}` }],
+      : [{ path: [], message: `is not a scope of ${resources.join(' or ')}` }],
   );
 }

@@ -58,3 +58,17 @@ export interface Contradiction {
   /** The name or the value below the path that is wrong, for its line. */
   readonly culprit?: string;
 }
+
+/** The same, of the whole that has the entry at the path. */
+export function below(path: Contradiction['path'], found: Iterable<Contradiction>): Contradiction[] {
+  return [...found].map((each) => ({ ...each, path: [...path, ...each.path] }));
+}
+
+/** What is wrong with the entries of a list. @param key of the list */
+export function inEach<T>(
+  key: string,
+  list: readonly T[] = [],
+  find: (each: T) => Iterable<Contradiction>,
+): Contradiction[] {
+  return list.flatMap((each, index) => below([key, index], find(each)));
+}
