@@ -157,6 +157,19 @@ test('a resource is the same with and without the slash of an empty path', async
   );
 });
 
+test('mayGrant of a role may spell a resource without the slash of an empty path', async (t) => {
+  const administration = await openAdministration(t);
+  const scopes = ['orders.list'];
+  const resources = [{ identifier: RESOURCE, scopes }];
+  const roles = [{ name: 'clerk', mayGrant: { [RESOURCE.slice(0, -1)]: { scopes } } }];
+  await administration.apply(fileOf({ organizations: [{ name: 'acme', resources, roles }] }));
+  const { items } = await administration.storage.directory.roles.page({ limit: 10 });
+  assert.deepEqual(
+    items.flatMap(({ mayGrant = [] }) => mayGrant.map(({ resource }) => resource)),
+    [RESOURCE],
+  );
+});
+
 test('another algorithm is shown, and the one before it stays known', async (t) => {
   const administration = await openAdministration(t);
   await administration.apply(acme);

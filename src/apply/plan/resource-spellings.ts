@@ -16,20 +16,21 @@ function respelled(organization: ApplyOrganization, respell: Respell): ApplyOrga
   const { resources, roles, applications, connections } = organization;
   const withResource = <T extends { resource?: string }>(noun: T): T =>
     noun.resource === undefined ? noun : { ...noun, resource: respell(noun.resource) };
+  const byResource = <T>(values: Readonly<Record<string, T>>): Record<string, T> =>
+    Object.fromEntries(Object.entries(values).map(([identifier, value]) => [respell(identifier), value]));
   return {
     ...organization,
     ...defined({
       resources: resources?.map((each) => ({ ...each, identifier: respell(each.identifier) })),
-      roles: roles?.map(withResource),
+      roles: roles?.map((each) => ({
+        ...withResource(each),
+        ...defined({ mayGrant: each.mayGrant && byResource(each.mayGrant) }),
+      })),
       connections: connections?.map(withResource),
       applications: applications?.map((each) => ({
         ...withResource(each),
         ...defined({
-          resources:
-            each.resources &&
-            Object.fromEntries(
-              Object.entries(each.resources).map(([identifier, ceiling]) => [respell(identifier), ceiling]),
-            ),
+          resources: each.resources && byResource(each.resources),
           introspects: each.introspects && [...new Set(each.introspects.map(respell))],
         }),
       })),
