@@ -7,14 +7,7 @@ import { lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { isPrivate } from '../nouns/private-addresses.ts';
 
-export interface Targets {
-  /** What is wrong with a URL, as the end of a sentence, as far as it can be said without looking its name up. */
-  findProblem(url: URL): string | undefined;
-  /** Whether the operator lists the host. */
-  isListed(url: URL): boolean;
-  /** For one connection to the URL: gives addresses only if all that the name has are permitted. */
-  lookupFor(url: URL): LookupFunction;
-}
+export type Targets = ReturnType<typeof createTargets>;
 
 /** The name of the host does not lead to an address that may be connected to. */
 export class TargetRefused extends Error {
@@ -49,14 +42,11 @@ export function addressOf({ hostname }: URL): string | undefined {
   return isIP(bare) === 0 ? undefined : bare;
 }
 
-export function createTargets({
-  listed,
-  option,
-  resolve = lookup as Resolve,
-  resolveOthers = resolve,
-}: TargetsDeps): Targets {
+export function createTargets(deps: TargetsDeps) {
+  const { listed, option, resolve = lookup as Resolve, resolveOthers = resolve } = deps;
   const hosts = new Set(listed);
 
+  /** Whether the operator lists the host. */
   function isListed({ hostname, port, protocol }: URL): boolean {
     return hosts.has(hostname) || hosts.has(`${hostname}:${port || DEFAULT_PORTS[protocol]}`);
   }
@@ -66,13 +56,15 @@ export function createTargets({
 
   return {
     isListed,
-    findProblem(url) {
+    /** What is wrong with a URL, as the end of a sentence, as far as it can be said without looking its name up. */
+    findProblem(url: URL): string | undefined {
       if (isListed(url)) return undefined;
       if (url.protocol !== 'https:') return 'is not an https URL';
       const address = addressOf(url);
       return address !== undefined && isPrivate(address) ? notPermitted(address) : undefined;
     },
-    lookupFor(url) {
+    /** For one connection to the URL: gives addresses only if all that the name has are permitted. */
+    lookupFor(url: URL): LookupFunction {
       const mayBePrivate = isListed(url);
       return (hostname, options, callback) => {
         const find = mayBePrivate ? resolve : resolveOthers;

@@ -9,8 +9,7 @@ import { defined } from '../storage/defined.ts';
 import { hasHappened } from './announced-changes.ts';
 import { GIVEN_UP } from './events.ts';
 import type { Answered, Post } from './post.ts';
-import type { WebhookSecrets } from './secrets.ts';
-import { sign } from './signature.ts';
+import { sign, type WebhookSecrets } from './secrets.ts';
 
 /** Webhooks that a process sends to at a time. */
 const ROOM = 8;

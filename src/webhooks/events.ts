@@ -15,13 +15,6 @@ const DEAD_AFTER = 60_000;
 /** Events about webhooks themselves that no webhook hears of: a failing one would make more of them. */
 export const GIVEN_UP = 'webhook.given_up';
 
-export interface Announced {
-  /** To be called once the change has happened. */
-  happened(): Promise<void>;
-  /** To be called if the change will not happen. */
-  failed(): Promise<void>;
-}
-
 export type Events = ReturnType<typeof createEvents>;
 
 export interface EventsDeps {
@@ -91,11 +84,13 @@ export function createEvents({ outbox, directory, serverOrganization, now }: Eve
 
   return {
     /** Of a change that follows. @param entry as the audit log will have it */
-    async announce(entry: AuditEntry, expected: () => ExpectedChange): Promise<Announced> {
+    async announce(entry: AuditEntry, expected: () => ExpectedChange) {
       const nextAt = now() + DEAD_AFTER;
       const rows = await writeRows(entry, () => ({ state: 'announced', nextAt, expected: expected() }));
       return {
+        /** To be called once the change has happened. */
         happened: async () => void (await Promise.all(rows.map(becomeDue))),
+        /** To be called if the change will not happen. */
         failed: async () => void (await Promise.all(rows.map(withdraw))),
       };
     },

@@ -1,5 +1,8 @@
-/** Secrets of webhooks: each is sealed for one webhook of one organization, and copied to another row it does not open. */
-import { randomBytes, randomUUID } from 'node:crypto';
+/**
+ * Secrets of webhooks: each is sealed for one webhook of one organization, and copied to another row it does not open. And
+ * signatures with them, as https://www.standardwebhooks.com has them.
+ */
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import type { Webhook, WebhookSecret } from '../nouns/index.ts';
 import { keyOfSecret, toSecret } from '../nouns/webhook.ts';
 import type { Vault } from '../storage/vault.ts';
@@ -58,4 +61,20 @@ export function createWebhookSecrets(vault: Pick<Vault, 'seal' | 'open'>) {
         .filter((secret) => isLiving(secret, now))
         .flatMap((secret) => keyOfSecret(open(secret, webhook)) ?? []),
   };
+}
+
+/**
+ * @param keys the receiver accepts a signature of any of them
+ * @param at seconds since the epoch
+ * @returns headers
+ */
+export function sign(
+  { id, body }: { readonly id: string; readonly body: string },
+  keys: readonly Buffer[],
+  at: number,
+): Record<string, string> {
+  const signatures = keys.map(
+    (key) => `v1,${createHmac('sha256', key).update(`${id}.${at}.${body}`).digest('base64')}`,
+  );
+  return { 'webhook-id': id, 'webhook-timestamp': String(at), 'webhook-signature': signatures.join(' ') };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyOfSecret, toSecret } from '../../src/nouns/webhook.ts';
-import { sign } from '../../src/webhooks/signature.ts';
+import { sign } from '../../src/webhooks/secrets.ts';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 
