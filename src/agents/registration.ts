@@ -172,11 +172,6 @@ export function createRegistrations(deps: RegistrationsDeps) {
 
   const among = (organization: string) => ({ key: 'agentOf', value: organization }) as const;
 
-  async function requireRoom(organization: string): Promise<void> {
-    const { count } = await store.applications.count({ listed: among(organization) }, MOST_AGENTS);
-    if (count >= MOST_AGENTS) throw full();
-  }
-
   /**
    * Those who register at once have all been let in: the last of them are taken back. In a store that writes an agent after
    * one with a higher number, a few more may stay.
@@ -243,8 +238,10 @@ export function createRegistrations(deps: RegistrationsDeps) {
       await limits.registration(address);
       const facts = parseRegistration(await request.metadata());
       toFields(facts, template);
-      await requireRoom(template.organization);
-      await limits.registrationAt(template.organization);
+      const { organization } = template;
+      const { count } = await store.applications.count({ listed: among(organization) }, MOST_AGENTS);
+      if (count >= MOST_AGENTS) throw full();
+      await limits.registrationAt(organization);
       if (!initial) return create(facts, template, strangerOf(request));
       await initialTokens.use(initial);
       try {

@@ -166,7 +166,13 @@ export function createConnections(deps: ConnectionsDeps) {
     createOrRotate: (wanted: NewConnection, author: Author, asOf: number): Promise<ShownToken> =>
       retryOnConflict(async () => {
         const known = await store.connections.findBy('name', `${wanted.organization}/${wanted.name}`);
-        return known ? rotateAs(known, wanted, author, asOf) : create(wanted, author, asOf);
+        if (!known) return create(wanted, author, asOf);
+        const { application, resource, owner } = wanted;
+        const isSame =
+          known.application === application && known.resource === resource && known.owner === owner;
+        if (!isSame) throw new AlreadyTaken({ description: 'The connection belongs to another user.' });
+        if (!known.enabled) throw new RegistrationClosed({ description: 'The connection is disabled.' });
+        return rotate(known, author, asOf);
       }),
     rotate,
 
@@ -227,18 +233,5 @@ export function createConnections(deps: ConnectionsDeps) {
     const { token, secret } = createSecret(connection.id, asOf);
     const secrets = [secret, ...connection.secrets.slice(0, 1)];
     return { connection: await replaceSecrets(connection, secrets, author), token };
-  }
-
-  async function rotateAs(
-    known: Connection,
-    wanted: NewConnection,
-    author: Author,
-    asOf: number,
-  ): Promise<ShownToken> {
-    const { application, resource, owner } = wanted;
-    const isSame = known.application === application && known.resource === resource && known.owner === owner;
-    if (!isSame) throw new AlreadyTaken({ description: 'The connection belongs to another user.' });
-    if (!known.enabled) throw new RegistrationClosed({ description: 'The connection is disabled.' });
-    return rotate(known, author, asOf);
   }
 }

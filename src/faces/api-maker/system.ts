@@ -74,15 +74,10 @@ export function createSystem({ mounts, record, now }: SystemDeps): System {
     }
   }
 
-  async function getToken(
-    requests: SystemTokenRequest | readonly SystemTokenRequest[],
-    organization: string,
-  ): Promise<SystemToken | SystemToken[]> {
-    if (!Array.isArray(requests)) return getOne(requests as SystemTokenRequest, organization);
-    const tokens: SystemToken[] = [];
-    for (const request of requests) tokens.push(await getOne(request, organization));
-    return tokens;
-  }
+  const getToken = async (requests: SystemTokenRequest | SystemTokenRequest[], organization: string) =>
+    Array.isArray(requests)
+      ? Array.fromAsync(requests, (request) => getOne(request, organization))
+      : getOne(requests, organization);
 
   return { getToken: getToken as System['getToken'] };
 }
