@@ -1,7 +1,7 @@
 /** Pages that the engine asks for by itself: errors, and the two of a logout. */
 import { isForProgram } from '../http/pages.ts';
 import type { Views } from '../http/views.ts';
-import type { EnginePages } from '../provider/pages.ts';
+import type { EnginePages } from '../provider/deps.ts';
 
 const TEXTS: Readonly<Record<string, string>> = {
   invalid_redirect_uri: 'The redirect URI is not registered for this application.',

@@ -3,7 +3,7 @@
  * whether a client is the one it says, before the engine sees the request.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { errors, Provider } from 'oidc-provider';
+import { errors, type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { type Application, titleOf } from '../nouns/index.ts';
 import { OPENID_SCOPES } from '../nouns/openid-scopes.ts';
@@ -20,6 +20,11 @@ const PKCE = 'pkce';
 const AUTH_METHOD = 'registered_auth_method';
 const AGENT = 'agent';
 export const OWN_CLIENT_METADATA = [APPLICATION, PKCE, AUTH_METHOD, AGENT];
+
+/** The resource that a request is about, as far as it has been read; at userinfo that of the token. */
+export function resourceOf({ oidc, query, state }: KoaContextWithOIDC): unknown {
+  return state.resourceOfToken ?? oidc?.params?.resource ?? query.resource;
+}
 
 /** Whether an authorization request of this client needs a code challenge. */
 export function isPkceRequired(client: Client, redirectUri: unknown): boolean {

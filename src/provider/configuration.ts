@@ -13,11 +13,10 @@ import { findCeiling } from '../rights/rights.ts';
 import type { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { rethrowPermissionsError } from '../tokens/asked.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
-import { isPkceRequired, OWN_CLIENT_METADATA } from './clients.ts';
+import { isPkceRequired, OWN_CLIENT_METADATA, resourceOf } from './clients.ts';
 import type { ProviderDeps } from './deps.ts';
-import { toEngineError } from './engine-errors.ts';
+import { insideEngine } from './engine-errors.ts';
 import { ENGINE_PATHS } from './paths.ts';
-import { resourceOf } from './resource-parameter.ts';
 
 export interface ConfigurationDeps
   extends Pick<ProviderDeps, 'issuer' | 'directory' | 'agents' | 'users' | 'lifetimes' | 'pages'> {
@@ -88,17 +87,15 @@ function createResourceIndicators({
   };
 }
 
-function validateDetail(ctx: KoaContextWithOIDC, detail: unknown): void {
+function validateDetail(ctx: KoaContextWithOIDC, detail: unknown): Promise<void> {
   const resource = ctx.oidc.params?.resource;
-  try {
-    parseDetails([detail], typeof resource === 'string' ? resource : undefined);
-  } catch (error) {
+  return insideEngine(ctx, async () => {
     try {
+      parseDetails([detail], typeof resource === 'string' ? resource : undefined);
+    } catch (error) {
       rethrowPermissionsError(error);
-    } catch (domainError) {
-      throw toEngineError(domainError);
     }
-  }
+  });
 }
 
 export function createConfiguration(deps: ConfigurationDeps, jwks: Configuration['jwks']): Configuration {
@@ -159,14 +156,7 @@ export function createConfiguration(deps: ConfigurationDeps, jwks: Configuration
       resourceIndicators: createResourceIndicators(deps),
       richAuthorizationRequests: {
         enabled: true,
-        types: {
-          ...Object.fromEntries(
-            DETAIL_TYPES.map((type) => [
-              type,
-              { validate: async (ctx: KoaContextWithOIDC, detail: unknown) => validateDetail(ctx, detail) },
-            ]),
-          ),
-        },
+        types: Object.fromEntries(DETAIL_TYPES.map((type) => [type, { validate: validateDetail }])),
         authorizationDetailsForGrantSource: createGrantSourceDetails(deps),
       } as never,
       rpInitiatedLogout: {

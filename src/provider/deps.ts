@@ -1,4 +1,5 @@
 /** What the provider is put together from. */
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider';
 import type { Agents } from '../agents/agents.ts';
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import type { Directory } from '../directory/directory.ts';
@@ -10,7 +11,15 @@ import type { Storage } from '../storage/contract.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
 import type { RememberedConsents } from '../tokens/remembered-consents.ts';
 import type { TokenService } from '../tokens/service.ts';
-import type { EnginePages } from './pages.ts';
+
+/** Pages that the engine shows by itself. */
+export interface EnginePages {
+  readonly interactionUrl: (uid: string) => string;
+  readonly renderError: NonNullable<Configuration['renderError']>;
+  /** @param form the engine's own, which its button must submit */
+  readonly confirmLogout: (ctx: KoaContextWithOIDC, form: string) => Promise<void>;
+  readonly loggedOut: (ctx: KoaContextWithOIDC) => Promise<void>;
+}
 
 export interface ProviderDeps {
   readonly issuer: string;

@@ -15,12 +15,8 @@ export async function insideEngine<T>({ state }: KoaContextWithOIDC, work: () =>
   }
 }
 
-/**
- * @param error what a grant threw
- * @returns the error to throw into the engine's chain; what is not a domain error is returned as it is, and becomes a
- *   500
- */
-export function toEngineError(error: unknown): unknown {
+/** What is not a domain error is returned as it is, and becomes a 500. */
+function toEngineError(error: unknown): unknown {
   if (!(error instanceof DomainError)) return error;
   const { status } = error;
   // The engine hides what has a status of 500 or more behind `server_error`; a 503 is an answer of ours.

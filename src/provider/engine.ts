@@ -8,13 +8,12 @@ import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
 import type { AuthenticatedClient } from '../clients/authentication.ts';
 import { DomainError } from '../errors/domain.ts';
 import { COMMON_PARAMETERS } from '../tokens/asked.ts';
-import { rememberClients } from './clients.ts';
+import { rememberClients, resourceOf } from './clients.ts';
 import { type ConfigurationDeps, createConfiguration } from './configuration.ts';
 import type { ProviderDeps } from './deps.ts';
 import { insideEngine } from './engine-errors.ts';
 import { LocalSigningKey } from './external-key.ts';
 import { acceptEarlierHints } from './id-token-hints.ts';
-import { resourceOf } from './resource-parameter.ts';
 
 export interface EngineDeps
   extends Pick<ProviderDeps, 'service' | 'signingKeys' | 'signingMode' | 'directory' | 'agents'> {
@@ -22,13 +21,7 @@ export interface EngineDeps
   readonly configuration: () => ConfigurationDeps;
 }
 
-export interface Engine {
-  /** The current engine, for the pages that finish interactions. */
-  provider(): Provider;
-  readonly middleware: Middleware;
-  /** Builds an engine on the published keys; requests under way finish on the old one. */
-  rebuild(): void;
-}
+export type Engine = ReturnType<typeof createEngine>;
 
 const FAILURE_EVENTS = [
   'grant.error',
@@ -95,14 +88,17 @@ function build(deps: EngineDeps): { provider: Provider; middleware: Middleware }
   return { provider, middleware: compose(provider.middleware as never) as unknown as Middleware };
 }
 
-export function createEngine(deps: EngineDeps): Engine {
+export function createEngine(deps: EngineDeps) {
   let current = build(deps);
+  const middleware: Middleware = function engine(ctx, next) {
+    return current.middleware(ctx, next);
+  };
   return {
-    provider: () => current.provider,
-    middleware: function engine(ctx, next) {
-      return current.middleware(ctx, next);
-    },
-    rebuild() {
+    /** The current engine, for the pages that finish interactions. */
+    provider: (): Provider => current.provider,
+    middleware,
+    /** Builds an engine on the published keys; requests under way finish on the old one. */
+    rebuild(): void {
       current = build(deps);
     },
   };

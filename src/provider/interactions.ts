@@ -22,24 +22,7 @@ export interface BrowserSession {
   readonly clientIds: readonly string[];
 }
 
-export interface Interactions {
-  /** Undefined if no person is logged in with this browser. Whether the login was ended since is not asked. */
-  findSession(ctx: Context): Promise<BrowserSession | undefined>;
-  /** The one whose cookie this browser has; undefined if it has none, or it has expired. */
-  find(ctx: Context): Promise<Interaction | undefined>;
-  /** 303 to where the engine goes on, so that what was posted here is never posted to the client (AZ-14). */
-  finish(ctx: Context, decision: Decision): Promise<void>;
-  /** The tables that a consent to this request is about; undefined if it is about none. */
-  findTables(interaction: Interaction): Promise<AskedTables | undefined>;
-  /** What the person agreed to before and has not been revoked; undefined if that is nothing. */
-  findAgreed(parties: ConsentParties): Promise<Agreed | undefined>;
-  /**
-   * Adds all that the stored request asks for to the person's consent to this client, and remembers it.
-   * @param tables as they were shown
-   * @returns the id of the Grant
-   */
-  grant(interaction: Interaction, parties: ConsentParties, tables: AskedTables | undefined): Promise<string>;
-}
+export type Interactions = ReturnType<typeof createInteractions>;
 
 interface Missing {
   readonly missingOIDCScope?: readonly string[];
@@ -55,7 +38,7 @@ export function createInteractions({
   provider: () => Provider;
   findAskedTables: FindAskedTables;
   consents: Pick<RememberedConsents, 'find' | 'add'>;
-}): Interactions {
+}) {
   /** One that another tab has got since this request was shown: all of a session's must end with its logout. */
   async function findOfSession(uid: string | undefined, parties: ConsentParties) {
     const session = uid === undefined ? undefined : await provider().Session.findByUid(uid);
@@ -69,18 +52,22 @@ export function createInteractions({
   }
 
   return {
-    async findSession(ctx) {
+    /** Undefined if no person is logged in with this browser. Whether the login was ended since is not asked. */
+    async findSession(ctx: Context): Promise<BrowserSession | undefined> {
       const { accountId, loginTs, authorizations = {} } = await provider().Session.get(ctx);
       if (accountId === undefined || loginTs === undefined) return undefined;
       return { subject: accountId, loggedInAt: loginTs * 1000, clientIds: Object.keys(authorizations) };
     },
-    findAgreed: (parties) => consents.find(parties),
-    async findTables({ params, session }) {
+    /** What the person agreed to before and has not been revoked; undefined if that is nothing. */
+    findAgreed: (parties: ConsentParties): Promise<Agreed | undefined> => consents.find(parties),
+    /** The tables that a consent to this request is about; undefined if it is about none. */
+    async findTables({ params, session }: Interaction): Promise<AskedTables | undefined> {
       const accountId = session?.accountId;
       if (accountId === undefined) return undefined;
       return findAskedTables({ params, clientId: String(params.client_id), accountId });
     },
-    async find(ctx) {
+    /** The one whose cookie this browser has; undefined if it has none, or it has expired. */
+    async find(ctx: Context): Promise<Interaction | undefined> {
       try {
         return await provider().interactionDetails(ctx.req, ctx.res);
       } catch (error) {
@@ -88,12 +75,22 @@ export function createInteractions({
         throw error;
       }
     },
-    async finish(ctx, decision) {
+    /** 303 to where the engine goes on, so that what was posted here is never posted to the client (AZ-14). */
+    async finish(ctx: Context, decision: Decision): Promise<void> {
       const returnTo = await provider().interactionResult(ctx.req, ctx.res, decision);
       ctx.status = 303;
       ctx.redirect(returnTo);
     },
-    async grant({ grantId, session, params, prompt }, parties, tables) {
+    /**
+     * Adds all that the stored request asks for to the person's consent to this client, and remembers it.
+     * @param tables as they were shown
+     * @returns the id of the Grant
+     */
+    async grant(
+      { grantId, session, params, prompt }: Interaction,
+      parties: ConsentParties,
+      tables: AskedTables | undefined,
+    ): Promise<string> {
       const { Grant } = provider();
       const grant =
         (grantId ? await Grant.find(grantId) : undefined) ??

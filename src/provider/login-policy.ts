@@ -1,9 +1,7 @@
 /** When a person must log in again or be asked again, beyond the engine's own reasons. */
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Directory } from '../directory/directory.ts';
 import { parseUserSubject } from '../directory/subjects.ts';
 import { isOnDevice } from '../nouns/redirect-uris.ts';
-import type { Registry } from '../registry/registry.ts';
 import { isAgent, isPublicClient } from './clients.ts';
 import type { ProviderDeps } from './deps.ts';
 import { type FindAskedTables, isAgreed } from './table-consent.ts';
@@ -98,10 +96,7 @@ export function createLoginPolicy({
   agents,
   findAskedTables,
   leaveOutForPerson,
-}: {
-  registry: Registry;
-  directory: Directory;
-  agents: ProviderDeps['agents'];
+}: Pick<ProviderDeps, 'registry' | 'directory' | 'agents'> & {
   findAskedTables: FindAskedTables;
   leaveOutForPerson: (ctx: KoaContextWithOIDC) => Promise<void>;
 }): interactionPolicy.DefaultPolicy {

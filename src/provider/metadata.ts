@@ -11,7 +11,6 @@ import { DATABASE_USER } from '../tokens/grants/database-user.ts';
 import { DERIVED_LOGIN } from '../tokens/grants/derived-login.ts';
 import { IDENTITY_ASSERTION, IDENTITY_ASSERTION_PROFILE } from '../tokens/grants/identity-assertion.ts';
 import { PATHS } from './paths.ts';
-import { PROMPT_VALUES } from './prompts.ts';
 
 /** Grants that are advertised only while an application may use them, and what applications call them. */
 const ONLY_WHILE_USED: Readonly<Record<string, string>> = {
@@ -82,7 +81,7 @@ async function describe(
     client_id_metadata_document_supported: agents.has('document') || undefined,
     // A fragment is refused, see `authorization-request.ts`.
     response_modes_supported: ['query', 'form_post'],
-    prompt_values_supported: PROMPT_VALUES,
+    prompt_values_supported: ['none', 'login', 'consent', 'select_account'],
     claims_supported: engine.claims_supported.filter((claim) => !NEVER_CLAIMED.includes(claim)),
     authorization_details_types_supported: engine.authorization_details_types_supported.filter(
       (type) => type !== DEVICE_ACCESS || usesDevices,
@@ -100,5 +99,17 @@ export function createMetadata(deps: MetadataDeps): Middleware {
     const body = ctx.body as EngineMetadata | undefined;
     if (ctx.status !== 200 || !body?.grant_types_supported) return;
     ctx.body = await describe(body, deps);
+  };
+}
+
+/** Policy decision point metadata (AuthZEN Authorization API 1.0). Searches are not offered, so they are left out. */
+export function createAuthzenMetadata({ issuer }: { readonly issuer: string }): Middleware {
+  const metadata = {
+    policy_decision_point: issuer,
+    access_evaluation_endpoint: issuer + PATHS.access_evaluation,
+    access_evaluations_endpoint: issuer + PATHS.access_evaluations,
+  };
+  return async function authzenMetadata(ctx) {
+    ctx.body = metadata;
   };
 }

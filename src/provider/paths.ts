@@ -13,6 +13,8 @@ interface Endpoint {
   readonly furtherHosts: boolean;
 }
 
+const FOR_SERVERS = { methods: ['POST'], callers: 'servers', furtherHosts: true } as const;
+
 /** Those that the engine routes, by its names. */
 const ROUTED_BY_ENGINE = {
   authorization: {
@@ -22,7 +24,7 @@ const ROUTED_BY_ENGINE = {
     furtherHosts: false,
   },
   token: { path: '/oauth/token', methods: ['POST'], callers: 'pages', furtherHosts: true },
-  introspection: { path: '/oauth/introspect', methods: ['POST'], callers: 'servers', furtherHosts: true },
+  introspection: { path: '/oauth/introspect', ...FOR_SERVERS },
   revocation: { path: '/oauth/revoke', methods: ['POST'], callers: 'pages', furtherHosts: true },
   userinfo: { path: '/oauth/userinfo', methods: ['GET', 'POST'], callers: 'pages', furtherHosts: false },
   jwks: { path: '/oauth/jwks', methods: ['GET', 'HEAD'], callers: 'all', furtherHosts: true },
@@ -33,24 +35,9 @@ const METADATA = { methods: ['GET', 'HEAD'], callers: 'all', furtherHosts: true 
 
 const OTHERS = {
   registration: { path: '/oauth/register', methods: ['POST'], callers: 'strangers', furtherHosts: true },
-  revocations: {
-    path: '/oauth/revocations',
-    methods: ['GET', 'POST'],
-    callers: 'servers',
-    furtherHosts: true,
-  },
-  access_evaluation: {
-    path: '/access/v1/evaluation',
-    methods: ['POST'],
-    callers: 'servers',
-    furtherHosts: true,
-  },
-  access_evaluations: {
-    path: '/access/v1/evaluations',
-    methods: ['POST'],
-    callers: 'servers',
-    furtherHosts: true,
-  },
+  revocations: { path: '/oauth/revocations', ...FOR_SERVERS, methods: ['GET', 'POST'] },
+  access_evaluation: { path: '/access/v1/evaluation', ...FOR_SERVERS },
+  access_evaluations: { path: '/access/v1/evaluations', ...FOR_SERVERS },
   authzen_metadata: { path: '/.well-known/authzen-configuration', ...METADATA },
   openid_metadata: { path: '/.well-known/openid-configuration', ...METADATA },
   oauth_metadata: { path: '/.well-known/oauth-authorization-server', ...METADATA },

@@ -6,36 +6,23 @@
  *
  * This file puts its parts together: the engine over the store, with what stands around it.
  */
-import type { Middleware } from 'koa';
 import { type AdapterPayload, Provider } from 'oidc-provider';
 import { idTokenAlgs } from '../nouns/signing-algs.ts';
 import { logoutNode } from '../registry/nodes.ts';
 import { defined } from '../storage/defined.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { toSeconds } from '../storage/rows.ts';
-import type { Codes } from '../tokens/codes.ts';
 import type { PresentedTokens } from '../tokens/identify.ts';
 import { createFindRemaining, createLeaveOutForPerson } from './authorization-request.ts';
 import { applicationBeingBuilt, toClientMetadata } from './clients.ts';
 import { createCodes } from './codes.ts';
 import type { ProviderDeps } from './deps.ts';
-import { createEngine, type Engine } from './engine.ts';
+import { createEngine } from './engine.ts';
 import { createLoadExistingGrant } from './existing-grant.ts';
-import { createInteractions, type Interactions } from './interactions.ts';
+import { createInteractions } from './interactions.ts';
 import { createLoginPolicy } from './login-policy.ts';
 import { createProviderRoutes } from './routes.ts';
 import { createFindAskedTables } from './table-consent.ts';
-
-export interface ProviderParts {
-  readonly engine: Engine;
-  /** For the pages that serve them. */
-  readonly interactions: Interactions;
-  /** For callers that are not browsers. */
-  readonly codes: Codes;
-  readonly routes: Middleware;
-  /** To be called when the published keys or the cookie keys changed. */
-  keysChanged(): void;
-}
 
 /**
  * The token as the engine needs it at userinfo. It serves every token of a login, also one for a resource, which the
@@ -63,7 +50,7 @@ function createFindForUserinfo({ findAccessToken }: PresentedTokens) {
   };
 }
 
-export function createProviderParts(deps: ProviderDeps): ProviderParts {
+export function createProviderParts(deps: ProviderDeps) {
   const { storage, registry, presentedTokens, service, signingKeys, consents, now } = deps;
   const adapter = createOidcAdapter({
     artifacts: storage.artifacts,
@@ -95,10 +82,13 @@ export function createProviderParts(deps: ProviderDeps): ProviderParts {
   });
   return {
     engine,
+    /** For the pages that serve them. */
     interactions: createInteractions({ provider: engine.provider, findAskedTables, consents }),
+    /** For callers that are not browsers. */
     codes: createCodes(engine.provider, deps),
     routes: createProviderRoutes(engine, deps),
-    keysChanged() {
+    /** To be called when the published keys or the cookie keys changed. */
+    keysChanged(): void {
       service.keysChanged();
       engine.rebuild();
     },
