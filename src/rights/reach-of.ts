@@ -23,13 +23,7 @@ import { applicationOf } from '../nouns/values.ts';
 import { toBit } from '../permissions/actions.ts';
 import { withinCatalogue } from '../permissions/catalogue.ts';
 import { ALL_DEVICE_ACCESS } from '../permissions/device-access.ts';
-import {
-  createPermissions,
-  type Permissions,
-  type Right,
-  rightsOf,
-  union,
-} from '../permissions/permissions.ts';
+import { createPermissions, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
 import { rightsOverOrganizations } from './administration.ts';
 import { choosesByRole, choosesMore } from './mapped-claims.ts';
@@ -77,10 +71,10 @@ const rules: { readonly [C in CollectionName]: Rule<Nouns[C]> } = {
   },
   connections: { of: ofConnection },
   datasources: { of: ofDatasource },
-  // It is told of everything that happens in the organization.
   // It is told what the audit log is told.
   webhooks: {
-    of: async ({ organization }, world) => ofAdministration(organization, [['audit', toBit('read')]], world),
+    of: ({ organization }, world) =>
+      ofAdministration(organization, createPermissions([['audit', toBit('read')]]), world),
   },
 };
 
@@ -114,6 +108,12 @@ export async function containsReach<C extends CollectionName>(
   return true;
 }
 
+/** What any of them reaches. */
+async function uniteAll(reaches: Iterable<Reach | undefined | Promise<Reach | undefined>>): Promise<Reach> {
+  const found = await Promise.all(reaches);
+  return uniteReach(found.filter((reach) => reach !== undefined));
+}
+
 /** A resource that has gone is known by its name only. */
 type Named = Resource | Pick<Resource, 'identifier' | 'organization'>;
 
@@ -145,10 +145,8 @@ async function ofRole(role: Role, world: World, holder?: Valued): Promise<Reach>
   if ('token' in resource && choosesByRole(resource, role)) return wholeResource(resource);
   const written = fromStored(role.permissions);
   const permissions = holder ? withValues(written, holder) : written;
-  return uniteReach([
-    ofRights(resource, { permissions, scopes: new Set(role.scopes) }),
-    await grantedBy(role, world),
-  ]);
+  const own = ofRights(resource, { permissions, scopes: new Set(role.scopes) });
+  return uniteReach([own, await grantedBy(role, world)]);
 }
 
 /** What administrators with the role may hand out: an owner everything of the organization. */
@@ -157,42 +155,42 @@ export async function grantedBy(role: Role, world: Pick<World, 'resources'>): Pr
   const granted = (role.mayGrant ?? []).map(async ({ resource, permissions, scopes }) => {
     const named = await findNamed(resource, role, world);
     // Rights over the administration are handed out only within those that the token has.
-    if ('number' in named && isBuiltIn(named)) return NO_REACH;
+    if ('number' in named && isBuiltIn(named)) return undefined;
     return ofRights(named, { permissions: fromStored(permissions), scopes: new Set(scopes) });
   });
-  return uniteReach(await Promise.all(granted));
+  return uniteAll(granted);
 }
 
 /** Rights over the administration of an organization. @param organization id */
 async function ofAdministration(
   organization: string,
-  rights: Iterable<Right>,
+  permissions: Permissions,
   { resources }: Pick<World, 'resources'>,
 ): Promise<Reach> {
   const resource = await resources.get(adminResourceId(organization));
-  return resource
-    ? ofRights(resource, { permissions: createPermissions(rights), scopes: new Set() })
-    : NO_REACH;
+  return resource ? ofRights(resource, { permissions, scopes: new Set() }) : NO_REACH;
 }
 
 /** @param holder whose values variables have; without one they may have any */
 async function ofRoles(ids: readonly string[], world: World, holder?: Valued): Promise<Reach> {
-  const roles = await Promise.all([...new Set(ids)].map((id) => world.roles.get(id)));
-  return uniteReach(await Promise.all(roles.map((role) => (role ? ofRole(role, world, holder) : NO_REACH))));
+  const found = [...new Set(ids)].map(async (id) => {
+    const role = await world.roles.get(id);
+    return role && ofRole(role, world, holder);
+  });
+  return uniteAll(found);
 }
 
 /** An administrator without an organization is one that any of them could get. */
 async function ofUser(user: User, world: World): Promise<Reach> {
   const { id, organization, realm, administers, roles } = user;
   if (realm === 'management' && administers.length === 0 && roles.length === 0) return SERVER_DATA;
-  const own = organization === undefined ? NO_REACH : { ...NO_REACH, people: new Map([[id, organization]]) };
-  return uniteReach([
-    own,
+  return uniteAll([
+    organization === undefined ? undefined : { ...NO_REACH, people: new Map([[id, organization]]) },
     ...administers.map(wholeOrganization),
-    realm === 'management' ? await ofAdministered(administers, world) : NO_REACH,
-    await ofRoles(roles, world, user),
-    await ofAttributes(user, world),
-    await devicesOfUser(user, world),
+    realm === 'management' ? ofAdministered(administers, world) : undefined,
+    ofRoles(roles, world, user),
+    ofAttributes(user, world),
+    devicesOfUser(user, world),
   ]);
 }
 
@@ -200,7 +198,7 @@ async function ofUser(user: User, world: World): Promise<Reach> {
 async function ofAdministered(administers: readonly string[], world: World): Promise<Reach> {
   const found = await Promise.all(administers.map((id) => world.organizations.get(id)));
   const names = found.flatMap((each) => each?.name ?? []);
-  return ofAdministration(MANAGEMENT_ID, rightsOf(rightsOverOrganizations(names)), world);
+  return ofAdministration(MANAGEMENT_ID, rightsOverOrganizations(names), world);
 }
 
 /** What neighbours are told of a person may open their databases, for resources that the person's tokens can be for. */
@@ -212,18 +210,18 @@ async function ofAttributes(user: User, world: World): Promise<Reach> {
     ...(application?.ceilings ?? []).map(({ resource }) => resource),
     ...roles.flatMap((role) => role?.resource ?? []),
   ]);
-  const resources = [...named].map((identifier) => world.resources.findBy('identifier', identifier));
-  const opened = (await Promise.all(resources)).filter((resource) => resource && choosesMore(resource, user));
-  return uniteReach(opened.map((resource) => (resource ? wholeResource(resource) : NO_REACH)));
+  const opened = [...named].map(async (identifier) => {
+    const resource = await world.resources.findBy('identifier', identifier);
+    return resource && choosesMore(resource, user) ? wholeResource(resource) : undefined;
+  });
+  return uniteAll(opened);
 }
 
-async function devicesOfUser(user: User, world: World): Promise<Reach> {
+async function devicesOfUser(user: User, world: World): Promise<Reach | undefined> {
   const face = world.faceRules.find(({ findDeviceRights }) => findDeviceRights);
-  const { organization: id } = user;
-  const organization = id === undefined ? undefined : await world.organizations.get(id);
-  if (!face?.findDeviceRights || !organization) return NO_REACH;
-  const isSpokenOf = organization.faces?.[face.name] ?? user.faces?.[face.name];
-  if (!isSpokenOf) return NO_REACH;
+  const organization = await world.organizations.get(user.organization ?? '');
+  if (!face?.findDeviceRights || !organization) return undefined;
+  if (!(organization.faces?.[face.name] ?? user.faces?.[face.name])) return undefined;
   const access = face.findDeviceRights(user, organization);
   return { ...NO_REACH, devices: new Map([[organization.id, [access]]]) };
 }
@@ -240,60 +238,65 @@ async function ofApplication(application: Application, world: World): Promise<Re
   const served = introspects.map(async (identifier) =>
     wholeResource(await findNamed(identifier, application, world)),
   );
-  return uniteReach([
-    registrant ? await ofUser(registrant, world) : NO_REACH,
-    registrant && !firstParty ? NO_REACH : await ofItself(application, world),
-    (await administersThrough(application, world)) ? wholeOrganization(organization) : NO_REACH,
-    ...(await Promise.all(served)),
+  return uniteAll([
+    registrant && ofUser(registrant, world),
+    registrant && !firstParty ? undefined : ofItself(application, world),
+    administeredThrough(application, world),
+    ...served,
   ]);
 }
 
 /** Those through which people administer are listed by owners. */
-async function administersThrough({ ceilings }: Application, { resources }: World): Promise<boolean> {
+async function administeredThrough(
+  { ceilings, organization }: Application,
+  { resources }: World,
+): Promise<Reach | undefined> {
   const found = await Promise.all(ceilings.map(({ resource }) => resources.findBy('identifier', resource)));
-  return found.some((resource) => resource && isBuiltIn(resource));
+  return found.some((each) => each && isBuiltIn(each)) ? wholeOrganization(organization) : undefined;
 }
 
 async function ofItself(application: Application, world: World): Promise<Reach> {
-  const { mayExchange, id } = application;
-  const found = mayExchange.map(async (other) => (other === id ? undefined : world.applications.get(other)));
-  const others = (await Promise.all(found)).filter((other) => other !== undefined);
-  const ceilings = [application, ...others].map((each) => ofCeilings(each, world));
-  return uniteReach([...(await Promise.all(ceilings)), await devicesOfApplication(application, world)]);
+  const others = application.mayExchange.filter((other) => other !== application.id);
+  const ofOthers = others.map(async (id) => {
+    const other = await world.applications.get(id);
+    return other && ofCeilings(other, world);
+  });
+  return uniteAll([ofCeilings(application, world), ...ofOthers, devicesOfApplication(application, world)]);
 }
 
 async function ofCeilings(application: Application, world: World): Promise<Reach> {
   const { id, organization, ceilings, registeredCeiling } = application;
   const scopes = application.scopes.filter((scope) => !isOpenIdScope(scope));
-  const declared = new Set<string>();
-  for (const { resource } of ceilings) {
-    for (const scope of (await world.resources.findBy('identifier', resource))?.scopes ?? [])
-      declared.add(scope);
-  }
-  const parts = ceilings.map(async ({ resource: identifier, permissions }) => {
-    const own = (await world.resources.findBy('identifier', identifier))?.scopes ?? [];
-    return ofRights(await findNamed(identifier, application, world), {
+  const declaredBy = (resource: Named): readonly string[] => ('scopes' in resource ? resource.scopes : []);
+  const named = await Promise.all(
+    ceilings.map(async ({ resource, permissions }) => ({
+      resource: await findNamed(resource, application, world),
       permissions: fromStored(permissions),
-      // One that no resource declares could be declared by any.
-      scopes: new Set(scopes.filter((scope) => own.includes(scope) || !declared.has(scope))),
-    });
+    })),
+  );
+  const declared = new Set(named.flatMap(({ resource }) => declaredBy(resource)));
+  const parts = named.map(({ resource, permissions }) => {
+    const own = declaredBy(resource);
+    // One that no resource declares could be declared by any.
+    const had = scopes.filter((scope) => own.includes(scope) || !declared.has(scope));
+    return ofRights(resource, { permissions, scopes: new Set(had) });
   });
   const registered = registeredCeiling && {
     organization,
     permissions: fromStored(registeredCeiling),
     scopes: new Set(scopes),
   };
-  return uniteReach([
-    ...(await Promise.all(parts)),
-    registered ? { ...NO_REACH, registered: new Map([[id, registered]]) } : NO_REACH,
-  ]);
+  return uniteAll([...parts, registered && { ...NO_REACH, registered: new Map([[id, registered]]) }]);
 }
 
 /** An application has power over people of its own, whose rights over devices no ceiling bounds. */
-async function devicesOfApplication({ id, organization }: Application, world: World): Promise<Reach> {
+async function devicesOfApplication(
+  { id, organization }: Application,
+  world: World,
+): Promise<Reach | undefined> {
   const face = world.faceRules.find(({ findDeviceRights }) => findDeviceRights);
   const settings = face && (await world.organizations.get(organization))?.faces?.[face.name];
-  if (settings?.application !== id) return NO_REACH;
+  if (settings?.application !== id) return undefined;
   return { ...NO_REACH, devices: new Map([[organization, [ALL_DEVICE_ACCESS]]]) };
 }
 

@@ -117,26 +117,15 @@ const unitePart = (a: ResourceReach, b: ResourceReach): ResourceReach => ({
 
 /** What any of them reaches. */
 export function uniteReach(reaches: readonly Reach[]): Reach {
+  const parts = <Part extends keyof Reach>(part: Part) => reaches.map((reach) => reach[part]);
   return {
     ...(reaches.some(({ store }) => store) && { store: true }),
     server: reaches.some(({ server }) => server),
     organizations: new Set(reaches.flatMap(({ organizations }) => [...organizations])),
-    people: merge(
-      reaches.map(({ people }) => people),
-      (organization) => organization,
-    ),
-    resources: merge(
-      reaches.map(({ resources }) => resources),
-      unitePart,
-    ),
-    registered: merge(
-      reaches.map(({ registered }) => registered),
-      unitePart,
-    ),
-    devices: merge(
-      reaches.map(({ devices }) => devices),
-      (a, b) => [...a, ...b],
-    ),
+    people: merge(parts('people'), (organization) => organization),
+    resources: merge(parts('resources'), unitePart),
+    registered: merge(parts('registered'), unitePart),
+    devices: merge(parts('devices'), (a, b) => [...a, ...b]),
   };
 }
 
