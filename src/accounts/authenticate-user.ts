@@ -69,15 +69,6 @@ export function guessedAccount({ realm, username, canonicalUsername, email }: Us
   return { account: `${realm}/${canonicalUsername}`, names: logins.map((each) => nameToCount(realm, each)) };
 }
 
-export interface AuthenticateUserDeps {
-  readonly store: Pick<DirectoryStore, 'users'>;
-  readonly users: Pick<Users, 'findByLogin'>;
-  readonly passwords: Passwords;
-  readonly limits: GuessLimits;
-  readonly audit: AuditLog;
-  readonly now: () => number;
-}
-
 /** For the log, beside the application that was asked. */
 function nameRealm(realm: Realm): string {
   if (realm === 'management') return 'the administrators';
@@ -93,7 +84,15 @@ export function createAuthenticateUser({
   limits,
   audit,
   now,
-}: AuthenticateUserDeps): AuthenticateUser {
+}: {
+  readonly store: Pick<DirectoryStore, 'users'>;
+  readonly users: Pick<Users, 'findByLogin'>;
+  readonly passwords: Passwords;
+  readonly limits: GuessLimits;
+  readonly audit: Pick<AuditLog, 'append'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}): AuthenticateUser {
   /** A lost write does not matter: the next login tries again. */
   async function rehash(user: User, password: string, share: HashShare): Promise<User> {
     const passwordHash = await passwords.hash(password, share);

@@ -4,7 +4,7 @@
  */
 import { MalformedRequest } from '../errors/domain.ts';
 import { MAX_COLUMNS } from '../nouns/index.ts';
-import { ACTIONS, type Action, toBit } from '../permissions/actions.ts';
+import { ACTION_WORDS, type Action, toBit } from '../permissions/actions.ts';
 import { quoteName } from '../permissions/errors.ts';
 import { type JsonObject, readMember } from '../permissions/json.ts';
 import { findCatalogueIdProblem } from '../permissions/table-ids.ts';
@@ -96,9 +96,7 @@ export function readQuestion(evaluation: unknown, defaults: JsonObject): Questio
 
 function findProblem(resourceType: string, table: string, action: string): string | undefined {
   if (resourceType !== TABLE) return unknown('resource', resourceType);
-  if (toBit(action) === 0) {
-    return `Unknown action ${quoteName(action)}. Use ${ACTIONS.slice(0, -1).join(', ')} or ${ACTIONS.at(-1)}.`;
-  }
+  if (toBit(action) === 0) return `Unknown action ${quoteName(action)}. Use ${ACTION_WORDS}.`;
   const problem = findCatalogueIdProblem(table);
   return problem && `A table id ${problem} (${quoteName(table)}).`;
 }

@@ -19,11 +19,6 @@ const MAX_BODY_BYTES = 256 * 1024;
 /** Node would write other characters in another encoding than it reads them. */
 const ASCII = /^[ -~]+$/;
 
-export interface AuthzenDeps {
-  readonly requests: Requests;
-  readonly findTokenRights: FindTokenRights;
-}
-
 type Answer = (body: JsonObject, decide: (evaluation: unknown) => Promise<Decision>) => Promise<unknown>;
 
 function credentialsIn(body: JsonObject): Form {
@@ -114,18 +109,23 @@ const evaluateAll: Answer = async (body, decide) => {
   return { evaluations: decisions };
 };
 
-function createHandler({ requests, findTokenRights }: AuthzenDeps, answer: Answer) {
-  return async (ctx: Context): Promise<void> => {
-    repeatRequestId(ctx);
-    const { body, request } = await receive(ctx, requests);
-    requireServing(request.client.application);
-    const remark = (note: string): void => {
-      ctx.state.note = note;
+export function createAuthzenEndpoints({
+  requests,
+  findTokenRights,
+}: {
+  readonly requests: Requests;
+  readonly findTokenRights: FindTokenRights;
+}) {
+  const answering =
+    (answer: Answer) =>
+    async (ctx: Context): Promise<void> => {
+      repeatRequestId(ctx);
+      const { body, request } = await receive(ctx, requests);
+      requireServing(request.client.application);
+      const remark = (note: string): void => {
+        ctx.state.note = note;
+      };
+      ctx.body = await answer(body, createDecisions(findTokenRights, request, body, remark));
     };
-    ctx.body = await answer(body, createDecisions(findTokenRights, request, body, remark));
-  };
-}
-
-export function createAuthzenEndpoints(deps: AuthzenDeps) {
-  return { evaluation: createHandler(deps, evaluateOne), evaluations: createHandler(deps, evaluateAll) };
+  return { evaluation: answering(evaluateOne), evaluations: answering(evaluateAll) };
 }

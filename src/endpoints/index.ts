@@ -33,16 +33,7 @@ export interface EndpointsDeps
   readonly userinfo: Middleware;
 }
 
-export interface Endpoints {
-  /** What answers on Koa, by method and path: `POST /oauth/token`. */
-  readonly endpoints: ReadonlyMap<string, Middleware>;
-  /** What answers POST requests in the direct lane, by path. */
-  readonly directEndpoints: ReadonlyMap<string, Endpoint>;
-  /** What answers below `/oauth/register/`. */
-  readonly registered: Middleware;
-}
-
-export function createEndpoints(deps: EndpointsDeps): Endpoints {
+export function createEndpoints(deps: EndpointsDeps) {
   const requests = createRequests(deps);
   const recording = requests.recordingRefusals;
   const forPages = createClientOrigins(deps);
@@ -56,7 +47,8 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     if (ctx.method === 'POST') await readForm(ctx);
     await deps.userinfo(ctx, next);
   });
-  const endpoints = new Map<string, Middleware>([
+  /** What answers on Koa, by method and path: `POST /oauth/token`. */
+  const endpoints: ReadonlyMap<string, Middleware> = new Map([
     ...PREFLIGHTS,
     [`POST ${PATHS.token}`, forPages(recording(deps.tokenEndpoint?.(requests) ?? onKoa(token)))],
     [`POST ${PATHS.introspection}`, recording(onKoa(introspection))],
@@ -69,10 +61,12 @@ export function createEndpoints(deps: EndpointsDeps): Endpoints {
     [`POST ${PATHS.access_evaluation}`, recording(authzen.evaluation)],
     [`POST ${PATHS.access_evaluations}`, recording(authzen.evaluations)],
   ]);
-  const directEndpoints = new Map([
+  /** What answers POST requests in the direct lane, by path. */
+  const directEndpoints: ReadonlyMap<string, Endpoint> = new Map([
     [PATHS.token, onDirectLane(token)],
     [PATHS.introspection, onDirectLane(introspection)],
     [PATHS.revocation, onDirectLane(revocation)],
   ]);
+  // What answers below `/oauth/register/`.
   return { endpoints, directEndpoints, registered: registration.manage };
 }

@@ -3,6 +3,9 @@ export const ACTIONS = ['create', 'read', 'update', 'delete'] as const;
 
 export type Action = (typeof ACTIONS)[number];
 
+/** For sentences: `create, read, update or delete`. */
+export const ACTION_WORDS = `${ACTIONS.slice(0, -1).join(', ')} or ${ACTIONS.at(-1)}`;
+
 /** The actions allowed on one table as bits: bit `i` stands for `ACTIONS[i]`. */
 export type ActionMask = number;
 

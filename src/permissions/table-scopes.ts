@@ -1,5 +1,5 @@
 /** Permissions on tables as plain scopes: `<table id>:<action>`, `*:<action>` and `*:admin`. */
-import { ACTIONS, type Action, type ActionMask, toActions, toBit } from './actions.ts';
+import { ACTION_WORDS, ACTIONS, type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import type { Catalogue } from './catalogue.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { MAX_TABLES } from './json.ts';
@@ -81,14 +81,10 @@ export function readTableScope(scope: string, catalogue: Catalogue): Permissions
   if (scope === ADMIN_SCOPE) return EVERYTHING;
   const { encoded, action } = splitScope(scope);
   if (isTableScope(scope, catalogue)) return createPermissions([[decodeTableId(encoded), toBit(action)]]);
-  if (namesTable(encoded, catalogue)) throw unknownAction(action);
-  return undefined;
-}
-
-function unknownAction(action: string): PermissionsError {
-  return new PermissionsError(
+  if (!namesTable(encoded, catalogue)) return undefined;
+  throw new PermissionsError(
     'malformed',
-    `Unknown action ${quoteName(action)} in a scope for a table. Use ${ACTIONS.slice(0, -1).join(', ')} or ${ACTIONS.at(-1)}.`,
+    `Unknown action ${quoteName(action)} in a scope for a table. Use ${ACTION_WORDS}.`,
   );
 }
 

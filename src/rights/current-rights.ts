@@ -40,23 +40,7 @@ export interface BoundRights {
   readonly connection?: Connection;
 }
 
-export interface CurrentRights {
-  /**
-   * In the order of the chain, the connection last; undefined if one of them is gone or may nothing here. Empty for a
-   * token without a resource.
-   */
-  findBoundRights(row: TokenRow | LoginRow): Promise<readonly BoundRights[] | undefined>;
-  /** The rights left; undefined if a party above is gone or nothing is left of the token's rights. */
-  recompute(row: TokenRow | LoginRow): Promise<Rights | undefined>;
-}
-
-export interface CurrentRightsDeps {
-  readonly directory: Directory;
-  readonly users: Pick<Users, 'find' | 'findBySubject'>;
-  readonly connections: Pick<DirectoryStore['connections'], 'get'>;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
+export type CurrentRights = ReturnType<typeof createCurrentRights>;
 
 /** Whether a connection may be used at all at this moment. */
 export function isUsable({ enabled, expiresAt }: Connection, now: number): boolean {
@@ -96,22 +80,22 @@ export function createCurrentRights({
   users,
   connections,
   now,
-}: CurrentRightsDeps): CurrentRights {
-  interface Bounding {
-    readonly holder?: Holder;
-    readonly user?: User;
-  }
-
+}: {
+  readonly directory: Directory;
+  readonly users: Pick<Users, 'find' | 'findBySubject'>;
+  readonly connections: Pick<DirectoryStore['connections'], 'get'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}) {
   /** @returns undefined if the user whose rights bound it is gone */
   async function findBounding(
     view: DirectoryView,
     { subject, account }: Bound,
     application: Application,
-  ): Promise<Bounding | undefined> {
+  ): Promise<{ readonly holder?: Holder; readonly user?: User } | undefined> {
     const registered = await findRegistrant(application, users);
     if (!registered) return undefined;
-    const { registrant } = registered;
-    if (subject === undefined) return registrant ? { holder: registrant } : {};
+    if (subject === undefined) return defined({ holder: registered.registrant });
     if (account) {
       const holder = await findAccountHolder(view, subject, account);
       return holder && { holder };
@@ -146,6 +130,10 @@ export function createCurrentRights({
     return rights && { ...rights, application, connection, ...defined({ holder: owner }) };
   }
 
+  /**
+   * In the order of the chain, the connection last; undefined if one of them is gone or may nothing here. Empty for a
+   * token without a resource.
+   */
   async function findBoundRights(row: TokenRow | LoginRow): Promise<readonly BoundRights[] | undefined> {
     const view = await directory.view();
     const resource = row.resource === undefined ? undefined : await view.findResource(row.resource);
@@ -154,11 +142,9 @@ export function createCurrentRights({
     const applications = await findApplications(view, authorities);
     if (!applications) return undefined;
     const connection = 'connection' in row ? row.connection : undefined;
-    const through =
-      connection === undefined || !resource
-        ? undefined
-        : await rightsThroughConnection(view, connection, resource);
-    if (connection !== undefined && resource && !through) return undefined;
+    const isThrough = connection !== undefined && resource !== undefined;
+    const through = isThrough ? await rightsThroughConnection(view, connection, resource) : undefined;
+    if (isThrough && !through) return undefined;
     const held: BoundRights[] = [];
     for (const [index, authority] of authorities.entries()) {
       const application = applications[index] as Application;
@@ -178,6 +164,7 @@ export function createCurrentRights({
     return through ? [...held, through] : held;
   }
 
+  /** The rights left; undefined if a party above is gone or nothing is left of the token's rights. */
   async function recompute(row: TokenRow | LoginRow): Promise<Rights | undefined> {
     const held = await findBoundRights(row);
     if (!held) return undefined;

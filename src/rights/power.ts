@@ -48,10 +48,7 @@ async function findReach(powerful: Powerful, person: User, world: World): Promis
   const bounded = isItself(powerful)
     ? [await reachOf('users', { ...person, roles, administers: [] }, world)]
     : [];
-  return uniteReach([
-    ...(application ? [await reachOf('applications', application, world)] : []),
-    ...bounded,
-  ]);
+  return uniteReach(application ? [await reachOf('applications', application, world), ...bounded] : bounded);
 }
 
 /** The same over one of its people, to set a password for example: not over a person who may do more. */
