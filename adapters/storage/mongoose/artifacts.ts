@@ -2,12 +2,13 @@
 import { trusted } from 'mongoose';
 import type { Artifact, ArtifactStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { guarded } from './errors.ts';
 import { after, notAfter, toBuffer } from './fields.ts';
 import { insertOnce, setOrInsert } from './one-document.ts';
-import type { ArtifactDocument, Models } from './schemas.ts';
+import type { DocumentOf, Models } from './schemas.ts';
 
-export function toArtifact(document: ArtifactDocument): Artifact {
+type ArtifactDocument = DocumentOf<'artifacts'>;
+
+export function toArtifact(document: Omit<ArtifactDocument, '_id'>): Artifact {
   return defined({
     payload: JSON.parse(document.payload ?? '{}') as Artifact['payload'],
     expiresAt: document.expiresAt.getTime(),
@@ -17,7 +18,7 @@ export function toArtifact(document: ArtifactDocument): Artifact {
 
 export function createArtifacts({ artifacts }: Pick<Models, 'artifacts'>): ArtifactStore {
   const find = (model: string, key: Buffer, now: number) =>
-    guarded(() => artifacts.findOne({ _id: key, model, expiresAt: after(now) }).lean<ArtifactDocument>());
+    artifacts.findOne({ _id: key, model, expiresAt: after(now) }).lean();
 
   return {
     async upsert(model, key, { payload, expiresAt, consumedAt }, lookups) {
@@ -41,11 +42,9 @@ export function createArtifacts({ artifacts }: Pick<Models, 'artifacts'>): Artif
       const document = { model, payload: JSON.stringify(payload), expiresAt: new Date(expiresAt) };
       if (await insertOnce(() => artifacts.create({ _id: key, ...document }))) return true;
       // Exactly one caller may replace an expired one.
-      const replaced = await guarded(() =>
-        artifacts.updateOne(
-          { _id: key, expiresAt: notAfter(now) },
-          { $set: document, $unset: { consumedAt: 1, uid: 1 } },
-        ),
+      const replaced = await artifacts.updateOne(
+        { _id: key, expiresAt: notAfter(now) },
+        { $set: document, $unset: { consumedAt: 1, uid: 1 } },
       );
       return replaced.modifiedCount === 1;
     },
@@ -59,16 +58,12 @@ export function createArtifacts({ artifacts }: Pick<Models, 'artifacts'>): Artif
       return document?.uid && toBuffer(document.uid).equals(uid) ? toArtifact(document) : undefined;
     },
     async consume(model, key, now) {
-      const { modifiedCount } = await guarded(() =>
-        artifacts.updateOne(
-          { _id: key, model, consumedAt: trusted({ $exists: false }), expiresAt: after(now) },
-          { $set: { consumedAt: now } },
-        ),
-      );
-      return modifiedCount === 1;
+      const isUnused = { consumedAt: trusted({ $exists: false }), expiresAt: after(now) };
+      const used = await artifacts.updateOne({ _id: key, model, ...isUnused }, { $set: { consumedAt: now } });
+      return used.modifiedCount === 1;
     },
     async remove(model, key) {
-      await guarded(() => artifacts.deleteOne({ _id: key, model }));
+      await artifacts.deleteOne({ _id: key, model });
     },
   };
 }

@@ -8,7 +8,7 @@ import {
   MOST_LOOKED_AT,
 } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { guarded } from './errors.ts';
+import { toCounted, toPage } from '../../../src/storage/pages.ts';
 import { parseOptional } from './fields.ts';
 import type { AuditDocument, Models } from './schemas.ts';
 
@@ -77,56 +77,47 @@ export function createAudit({ audit }: Pick<Models, 'audit'>): AuditLog {
   async function toReading(filter: AuditFilter, start?: Place): Promise<{ wanted: Filter; end?: Place }> {
     const { lead, rest } = filtersOf(filter);
     const isLed = Object.keys(rest).length === 0;
-    const end = isLed
-      ? null
-      : await guarded(() =>
-          audit
-            .findOne({ ...lead, ...between(filter, start) }, { at: 1 })
-            .sort(ORDER)
-            .skip(MOST_LOOKED_AT - 1)
-            .lean<Place>(),
-        );
+    const last = audit
+      .findOne({ ...lead, ...between(filter, start) }, { at: 1 })
+      .sort(ORDER)
+      .skip(MOST_LOOKED_AT - 1);
+    const end = isLed ? null : await last.lean<Place>();
     const wanted = { ...lead, ...rest, ...between(filter, start, end ?? undefined) };
     return { wanted, ...(end && { end }) };
   }
 
   return {
     async append(entry) {
-      await guarded(() => audit.create(toAuditDocument(entry)));
+      await audit.create(toAuditDocument(entry));
     },
     async removeBefore(at, limit) {
-      const old = await guarded(() =>
-        audit
-          .find({ at: trusted({ $lt: at }) }, { _id: 1 })
-          .sort({ at: 1, _id: 1 })
-          .limit(limit)
-          .lean<Pick<AuditDocument, '_id'>[]>(),
-      );
+      const isOld = { at: trusted({ $lt: at }) };
+      const old = await audit.find(isOld, { _id: 1 }).sort({ at: 1, _id: 1 }).limit(limit).lean();
       if (old.length === 0) return 0;
       const ids = trusted({ $in: old.map(({ _id }) => _id) });
-      return (await guarded(() => audit.deleteMany({ _id: ids }))).deletedCount;
+      return (await audit.deleteMany({ _id: ids })).deletedCount;
     },
     async page({ before, limit, ...filter }) {
       const { wanted, end } = await toReading(filter, before === undefined ? undefined : parse(before));
-      const documents = await guarded(() =>
-        audit
-          .find(wanted)
-          .sort(ORDER)
-          .limit(limit + 1)
-          .lean<AuditDocument[]>(),
+      const found = audit
+        .find(wanted)
+        .sort(ORDER)
+        .limit(limit + 1);
+      const { items: entries, next = end && spell(end) } = toPage(
+        (await found.lean<AuditDocument[]>()).map(toRecord),
+        limit,
+        ({ cursor }) => cursor,
       );
-      const entries = documents.slice(0, limit).map(toRecord);
-      const next = documents.length > limit ? entries.at(-1)?.cursor : end && spell(end);
       return defined({ entries, next });
     },
     async count(filter, limit) {
       const { wanted, end } = await toReading(filter);
-      const count = await guarded(() => audit.countDocuments(wanted, { limit: limit + 1 }));
-      return { count: Math.min(count, limit), isMore: count > limit || end !== undefined };
+      const { count, isMore } = toCounted(await audit.countDocuments(wanted, { limit: limit + 1 }), limit);
+      return { count, isMore: isMore || end !== undefined };
     },
     async find(cursor) {
       const place = parse(cursor);
-      const document = place && (await guarded(() => audit.findOne({ ...place }).lean<AuditDocument>()));
+      const document = place && (await audit.findOne({ ...place }).lean<AuditDocument>());
       return document ? toRecord(document) : undefined;
     },
   };

@@ -20,7 +20,8 @@ import {
 } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import type { NounRecord } from '../../../src/storage/dump.ts';
-import { guarded } from './errors.ts';
+import { toCounted, toPage } from '../../../src/storage/pages.ts';
+import { guardEach } from './errors.ts';
 import { createRevision, type Heads, type Revision, readLog } from './heads.ts';
 import { AS_JSON } from './noun-schema.ts';
 import type { Models, NounDocument } from './schemas.ts';
@@ -70,12 +71,12 @@ function createCollection<C extends CollectionName>(
   heads: Heads,
   revision: Revision,
 ): Collection<Nouns[C], UniqueKey<C>> {
-  const changing = <T>(id: string, organization: string | undefined, change: () => Promise<T>): Promise<T> =>
+  const changing = <T>(id: string, organization: string | undefined, change: () => PromiseLike<T>) =>
     declarationOf(name).isReadEachTime
       ? change()
       : revision.around(change, defined({ collection: name as CollectionName, id, organization }));
   const find = async (filter: object): Promise<Nouns[C] | undefined> => {
-    const document = await guarded(() => model.findOne(filter).lean<NounDocument>());
+    const document = await model.findOne(filter).lean<NounDocument>();
     return document ? toNoun<C>(document) : undefined;
   };
   const changed = (id: string): VersionConflict =>
@@ -88,50 +89,39 @@ function createCollection<C extends CollectionName>(
     async insert(given) {
       // A number that a clash uses up is never given again.
       const noun = toFirstVersion<Nouns[C]>(given, await heads.next(numberOf(name)));
-      await changing(noun.id, organizationOf(name, noun), () =>
-        guarded(() => model.create(toNounDocument({ kind: name, row: noun }))),
-      );
+      const document = toNounDocument({ kind: name, row: noun });
+      await changing(noun.id, organizationOf(name, noun), () => model.create(document));
       return noun;
     },
     async replace(given) {
-      const noun = { ...given, version: given.version + 1 };
-      const { matchedCount } = await changing(given.id, organizationOf(name, noun), () =>
-        guarded(() =>
-          model.replaceOne(
-            { _id: given.id, version: given.version },
-            toNounDocument({ kind: name, row: noun }),
-          ),
-        ),
+      const { id, version } = given;
+      const noun = { ...given, version: version + 1 };
+      const document = toNounDocument({ kind: name, row: noun });
+      const { matchedCount } = await changing(id, organizationOf(name, noun), () =>
+        model.replaceOne({ _id: id, version }, document),
       );
-      if (matchedCount === 0) throw changed(given.id);
+      if (matchedCount === 0) throw changed(id);
       return noun;
     },
     async remove(id, version) {
       const noun = await find({ _id: id });
       if (!noun) throw changed(id);
       const { deletedCount } = await changing(id, organizationOf(name, noun), () =>
-        guarded(() => model.deleteOne({ _id: id, version })),
+        model.deleteOne({ _id: id, version }),
       );
       if (deletedCount === 0) throw changed(id);
     },
     async page({ after, limit, ...among }) {
-      const documents = await guarded(() =>
-        model
-          .find({ ...toFilter(among), number: trusted({ $gt: Number(after ?? 0) }) })
-          .sort({ number: 1 })
-          .limit(limit + 1)
-          .lean<NounDocument[]>(),
-      );
-      const items = documents.slice(0, limit).map((document) => toNoun<C>(document));
-      return defined({ items, next: documents.length > limit ? String(items.at(-1)?.number) : undefined });
+      const found = model
+        .find({ ...toFilter(among), number: trusted({ $gt: Number(after ?? 0) }) })
+        .sort({ number: 1 })
+        .limit(limit + 1);
+      const nouns = (await found.lean<NounDocument[]>()).map((document) => toNoun<C>(document));
+      return toPage(nouns, limit, ({ number }) => number);
     },
-    async count(among, limit) {
-      const count = await guarded(() => model.countDocuments(toFilter(among), { limit: limit + 1 }));
-      return { count: Math.min(count, limit), isMore: count > limit };
-    },
-    async listedValues(key) {
-      return (await guarded(() => model.distinct(`listed.${key}`))).map(String).sort();
-    },
+    count: async (among, limit) =>
+      toCounted(await model.countDocuments(toFilter(among), { limit: limit + 1 }), limit),
+    listedValues: async (key) => (await model.distinct(`listed.${key}`)).map(String).sort(),
   };
 }
 
@@ -140,7 +130,7 @@ export const REVISION = 'directory revision';
 export function createDirectoryStore({ nouns }: Pick<Models, 'nouns'>, heads: Heads): DirectoryStore {
   const revision = createRevision(heads, REVISION);
   return {
-    ...createCollections((name) => createCollection(name, nouns[name], heads, revision)),
+    ...createCollections((name) => guardEach(createCollection(name, nouns[name], heads, revision))),
     revision: () => revision.read(),
     changesSince: (cursor) => readLog(heads, REVISION, cursor),
   };

@@ -2,7 +2,7 @@
  * Export and import. Not every MongoDB server offers a snapshot, so the operator stops the writers before an export. An
  * import that fails removes what it wrote.
  */
-import type { Model } from 'mongoose';
+import type { Connection, Model } from 'mongoose';
 import { COLLECTIONS } from '../../../src/nouns/index.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import {
@@ -15,18 +15,18 @@ import {
   toOutboxRecord,
 } from '../../../src/storage/dump.ts';
 import { type ImportStores, putRecord } from '../../../src/storage/put-record.ts';
-import { createArtifacts, toArtifact } from './artifacts.ts';
-import { createAudit, toAuditEntry } from './audit.ts';
-import { createCounters } from './counters.ts';
-import { numberOf, toNoun, toNounDocument } from './directory.ts';
+import { toArtifact } from './artifacts.ts';
+import { toAuditEntry } from './audit.ts';
+import { numberOf, REVISION, toNoun, toNounDocument } from './directory.ts';
 import { guarded, guardedLong, toStoreError } from './errors.ts';
 import { toBuffer } from './fields.ts';
 import type { Heads } from './heads.ts';
-import { createKeys, toStoredKey } from './keys.ts';
+import { KEY_REVISION, toStoredKey } from './keys.ts';
 import { CHANGES, toNode } from './nodes.ts';
-import { createOutbox, toOutboxRow } from './outbox.ts';
-import { createLogins, createShared, createTokens, toLoginRow, toTokenRow } from './rows.ts';
-import { type Models, seenAs } from './schemas.ts';
+import { toOutboxRow } from './outbox.ts';
+import { createShared, toLoginRow, toTokenRow } from './rows.ts';
+import type { Models } from './schemas.ts';
+import { createStores } from './stores.ts';
 
 const headOf = (name: CountName): string => (name === 'changes' ? CHANGES : numberOf(name));
 
@@ -83,29 +83,9 @@ async function* readAll(models: Models, heads: Heads): AsyncGenerator<DumpRecord
   }
 }
 
-function modelsOf(models: Models): Model<object>[] {
-  const { nouns, heads: _, ...rest } = models;
-  return seenAs<object>(...Object.values(rest), ...Object.values(nouns));
-}
-
-async function requireEmpty(models: Models): Promise<void> {
-  for (const model of modelsOf(models)) {
-    if (await guarded(() => model.exists({}))) {
-      throw new StoreNotEmpty();
-    }
-  }
-}
-
 function importStores(models: Models, heads: Heads): ImportStores {
-  const shared = createShared(models);
   return {
-    artifacts: createArtifacts(models),
-    tokens: createTokens(models, shared),
-    logins: createLogins(models, shared),
-    counters: createCounters(models),
-    audit: createAudit(models),
-    keys: createKeys(models, heads),
-    outbox: createOutbox(models, heads),
+    ...createStores(models, heads, createShared(models)),
     raiseCount: (name, value) => heads.raise(headOf(name), value),
     putNode: ({ id, expiresAt, ...rest }) =>
       models.nodes.create({ _id: id, ...rest, expiresAt: new Date(expiresAt) }),
@@ -113,17 +93,18 @@ function importStores(models: Models, heads: Heads): ImportStores {
   };
 }
 
-export function createDump(models: Models, heads: Heads): Dump {
+export function createDump({ models: all }: Connection, models: Models, heads: Heads): Dump {
+  const filled = Object.values(all).filter((model) => model !== models.heads);
   return {
     export: () => readAll(models, heads),
     async import(records) {
-      await requireEmpty(models);
+      for (const model of filled) if (await guarded(() => model.exists({}))) throw new StoreNotEmpty();
       const stores = importStores(models, heads);
       try {
         for await (const record of records) await guarded(() => putRecord(stores, record));
-        for (const name of ['key revision', 'directory revision']) await heads.next(name);
+        for (const name of [KEY_REVISION, REVISION]) await heads.next(name);
       } catch (error) {
-        for (const model of modelsOf(models)) await guardedLong(() => model.deleteMany({}));
+        for (const model of filled) await guardedLong(() => model.deleteMany({}));
         throw error;
       }
     },

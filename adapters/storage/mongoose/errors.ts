@@ -142,3 +142,10 @@ export async function guardedLong<T>(work: () => PromiseLike<T>): Promise<T> {
     throw toStoreError(error);
   }
 }
+
+/** The store with each of its methods run as `guarded` runs an operation. */
+export function guardEach<S extends object>(store: S): S {
+  const guard = ([name, method]: [string, (...given: unknown[]) => Promise<unknown>]) =>
+    [name, (...given: unknown[]) => guarded(() => method(...given))] as const;
+  return Object.fromEntries(Object.entries(store).map(guard)) as S;
+}

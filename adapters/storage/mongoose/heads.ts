@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { type Model, trusted } from 'mongoose';
 import type { DirectoryChanges } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { guarded } from './errors.ts';
+import { guardEach } from './errors.ts';
 import { setOrInsert, updateOrInsert } from './one-document.ts';
 import type { HeadDocument, LoggedChange } from './schemas.ts';
 
@@ -17,40 +17,25 @@ const DEAD_AFTER_MS = 30_000;
 /** Changes that a head's log keeps: it is a part of the document that each change writes. */
 const LOG_KEPT = 200;
 
-export interface Announcement {
-  readonly key: string;
-  /** The number that was given with it. */
-  readonly value: number;
+type Pending = HeadDocument['pending'][number];
+
+type Change = Omit<LoggedChange, 'key'>;
+
+/** What is announced: a change for the log, or a note from which another process can finish the write. */
+interface Announced {
+  readonly logged?: Change;
+  readonly note?: string;
+  readonly floor?: number;
 }
 
-export type Pending = HeadDocument['pending'][number];
+/** Whether its process counts as dead and will not withdraw it. */
+export const isDead = ({ at }: Pending): boolean => Math.abs(Date.now() - at) > DEAD_AFTER_MS;
 
-export interface Heads {
-  /** Raises the number by one. */
-  next(name: string): Promise<number>;
-  /** Raises it to at least this. */
-  raise(name: string, least: number): Promise<void>;
-  /** Without the log. */
-  read(name: string): Promise<HeadDocument | undefined>;
-  readLog(name: string): Promise<HeadDocument | undefined>;
-  announce(name: string, note?: { readonly floor: number; readonly text: string }): Promise<Announcement>;
-  /** The announcement and its entry in the log are one write. */
-  announceLogged(name: string, change: Omit<LoggedChange, 'key'>): Promise<Announcement>;
-  withdraw(name: string, key: string): Promise<void>;
-  /** Whether its process counts as dead and will not withdraw it. */
-  isDead(pending: Pending): boolean;
-}
+export type Heads = ReturnType<typeof createHeads>;
 
-export function createHeads(model: Model<HeadDocument>): Heads {
-  /**
-   * Raises the number by one.
-   * @param with what comes with it
-   * @returns the number that this gave
-   */
-  async function raiseByOne(
-    name: string,
-    { pending, logged }: { readonly pending?: Pending; readonly logged?: LoggedChange } = {},
-  ): Promise<number> {
+export function createHeads(model: Model<HeadDocument>) {
+  /** @returns the number that this gave */
+  async function raiseByOne(name: string, pending?: Pending, logged?: LoggedChange): Promise<number> {
     const change = defined({
       $inc: { value: 1, ...(logged && { ownSteps: 1, logged: 1 }) },
       $push: pending && defined({ pending, log: logged && trusted({ $each: [logged], $slice: -LOG_KEPT }) }),
@@ -75,64 +60,55 @@ export function createHeads(model: Model<HeadDocument>): Heads {
     return (before ?? 0) + 1;
   }
 
-  const toPending = (note?: { readonly floor: number; readonly text: string }): Pending =>
-    defined({ key: randomUUID(), at: Date.now(), floor: note?.floor ?? 0, note: note?.text });
-
-  return {
-    next: (name) => raiseByOne(name),
-    async raise(name, least) {
-      await setOrInsert(
+  return guardEach({
+    /** Raises the number by one. */
+    next: (name: string): Promise<number> => raiseByOne(name),
+    /** Raises it to at least this. */
+    raise: (name: string, least: number): Promise<void> =>
+      setOrInsert(
         () => model.updateOne({ _id: name }, { $max: { value: least } }),
         () => model.create({ _id: name, value: least, pending: [] }),
-      );
+      ),
+    /** Without the log. */
+    read: async (name: string): Promise<HeadDocument | undefined> =>
+      (await model.findOne({ _id: name }, { log: 0 }).lean()) ?? undefined,
+    readLog: async (name: string): Promise<HeadDocument | undefined> =>
+      (await model.findOne({ _id: name }).lean()) ?? undefined,
+    /**
+     * The announcement and its entry in the log are one write.
+     * @returns its key, and the number that was given with it
+     */
+    async announce(name: string, { logged, note, floor = 0 }: Announced = {}) {
+      const key = randomUUID();
+      const pending = defined({ key, at: Date.now(), floor, note });
+      return { key, value: await raiseByOne(name, pending, logged && { key, ...logged }) };
     },
-    async read(name) {
-      return (await guarded(() => model.findOne({ _id: name }, { log: 0 }).lean())) ?? undefined;
+    async withdraw(name: string, key: string): Promise<void> {
+      await model.updateOne({ _id: name }, { $inc: { value: 1, ownSteps: 1 }, $pull: { pending: { key } } });
     },
-    async readLog(name) {
-      return (await guarded(() => model.findOne({ _id: name }).lean())) ?? undefined;
-    },
-    async announce(name, note) {
-      const pending = toPending(note);
-      return { key: pending.key, value: await raiseByOne(name, { pending }) };
-    },
-    async announceLogged(name, change) {
-      const pending = toPending();
-      const { key } = pending;
-      return { key, value: await raiseByOne(name, { pending, logged: { key, ...change } }) };
-    },
-    async withdraw(name, key) {
-      await guarded(() =>
-        model.updateOne({ _id: name }, { $inc: { value: 1, ownSteps: 1 }, $pull: { pending: { key } } }),
-      );
-    },
-    isDead: ({ at }) => Math.abs(Date.now() - at) > DEAD_AFTER_MS,
-  };
+  });
 }
 
-export interface Revision {
-  /** Grows with every change that was answered, and at each reading while one is under way. */
-  read(): Promise<number>;
-  /** Runs a change. @param logged what the log says of it */
-  around<T>(change: () => Promise<T>, logged?: Omit<LoggedChange, 'key'>): Promise<T>;
-}
+export type Revision = ReturnType<typeof createRevision>;
 
 /** A number by which others know that what they have cached still holds. */
-export function createRevision(heads: Heads, name: string): Revision {
+export function createRevision(heads: Heads, name: string) {
   let readings = 0;
   return {
-    async read() {
+    /** Grows with every change that was answered, and at each reading while one is under way. */
+    async read(): Promise<number> {
       const head = await heads.read(name);
       if (!head) return 0;
-      for (const pending of head.pending) if (heads.isDead(pending)) await heads.withdraw(name, pending.key);
+      for (const pending of head.pending) if (isDead(pending)) await heads.withdraw(name, pending.key);
       if (head.pending.length === 0) return head.value;
       // Above the number before the change and below the one after it, and another one at each reading: what is cached under
       // it is read again.
       readings += 1;
       return head.value + 1 - 1 / (readings + 1);
     },
-    async around(change, logged) {
-      const { key } = logged ? await heads.announceLogged(name, logged) : await heads.announce(name);
+    /** Runs a change. @param logged what the log says of it */
+    async around<T>(change: () => PromiseLike<T>, logged?: Change): Promise<T> {
+      const { key } = await heads.announce(name, defined({ logged }));
       try {
         return await change();
       } finally {

@@ -4,23 +4,17 @@
  */
 import type { Connection } from 'mongoose';
 import { type Storage, StoreUnavailable } from '../../../src/storage/contract.ts';
-import { createArtifacts } from './artifacts.ts';
-import { createAudit } from './audit.ts';
 import { connect, type LivingConnection } from './connection.ts';
-import { createCounters } from './counters.ts';
-import { createDirectoryStore } from './directory.ts';
 import { createDump } from './dump.ts';
 import { guarded, isSelectionError } from './errors.ts';
 import { createHeads, type Heads } from './heads.ts';
-import { createKeys } from './keys.ts';
 import { countExpired, sweep, verify } from './maintenance.ts';
 import { migrate } from './migrations.ts';
-import { createNodes } from './nodes.ts';
-import { createOutbox } from './outbox.ts';
 import { probe } from './probe.ts';
 import { toOpeningError } from './refusals.ts';
-import { createLogins, createShared, createTokens } from './rows.ts';
+import { createShared } from './rows.ts';
 import { createModels, type Models } from './schemas.ts';
+import { createStores } from './stores.ts';
 
 async function describe(connection: Connection): Promise<string> {
   const { db, host, port, name } = connection;
@@ -73,20 +67,12 @@ export async function openMongooseStorage({ url }: { url: string }): Promise<Sto
     const prepared = await twice(() => prepare(connection, models, heads));
     return {
       ...prepared,
-      artifacts: createArtifacts(models),
-      tokens: createTokens(models, shared),
-      logins: createLogins(models, shared),
-      nodes: createNodes(models, heads),
-      counters: createCounters(models),
-      audit: createAudit(models),
-      keys: createKeys(models, heads),
-      outbox: createOutbox(models, heads),
-      directory: createDirectoryStore(models, heads),
+      ...createStores(models, heads, shared),
       sweep(now, limit) {
         shared.forget();
-        return sweep(models, now, limit);
+        return sweep(connection, now, limit);
       },
-      countExpired: (now, limit) => countExpired(models, now, limit),
+      countExpired: (now, limit) => countExpired(connection, now, limit),
       async ping() {
         await heads.next('ping');
       },
@@ -94,7 +80,7 @@ export async function openMongooseStorage({ url }: { url: string }): Promise<Sto
         throw new Error('MongoDB is copied with its own tools: mongodump, or a snapshot of the disks.');
       },
       verify: () => verify(connection, models),
-      dump: createDump(models, heads),
+      dump: createDump(connection, models, heads),
       close,
     };
   } catch (error) {

@@ -1,45 +1,34 @@
 /** Removes what has expired, and checks whether the store is complete. */
 import { type Connection, trusted } from 'mongoose';
 import type { Counted } from '../../../src/storage/contract.ts';
+import { countAll } from '../../../src/storage/pages.ts';
 import { guarded, guardedLong } from './errors.ts';
-import { INDEXES } from './migrations.ts';
-import { type Models, seenAs } from './schemas.ts';
+import { EXPIRING, INDEXES } from './migrations.ts';
+import type { Models } from './schemas.ts';
 
-const expiringOf = ({ tokens, artifacts, logins, counters, nodes, outbox, shared }: Models) =>
-  seenAs<{ _id: Buffer | string; expiresAt: Date }>(
-    tokens,
-    artifacts,
-    logins,
-    counters,
-    nodes,
-    outbox,
-    shared,
-  );
+const expiringOf = (connection: Connection) =>
+  EXPIRING.map((name) => connection.model<{ _id: Buffer | string; expiresAt: Date }>(name));
 
 const expiredAt = (now: number) => ({ expiresAt: trusted({ $lte: new Date(now) }) });
 
 /** Documents that a sweep would remove, up to `limit`. */
-export async function countExpired(models: Models, now: number, limit: number): Promise<Counted> {
-  let count = 0;
-  for (const model of expiringOf(models)) {
-    count += await guarded(() => model.countDocuments(expiredAt(now)).limit(limit + 1 - count));
-    if (count > limit) return { count: limit, isMore: true };
-  }
-  return { count, isMore: false };
+export function countExpired(connection: Connection, now: number, limit: number): Promise<Counted> {
+  return countAll(expiringOf(connection), limit, (model, most) =>
+    guarded(() => model.countDocuments(expiredAt(now)).limit(most)),
+  );
 }
 
 /**
  * @returns how many expired documents were found, the oldest of each collection first, and removed by this or by another
  *   process; at most `limit`; 0 when all have gone
  */
-export async function sweep(models: Models, now: number, limit: number): Promise<number> {
+export async function sweep(connection: Connection, now: number, limit: number): Promise<number> {
   let left = limit;
   const isExpired = expiredAt(now);
-  for (const model of expiringOf(models)) {
+  for (const model of expiringOf(connection)) {
     if (left === 0) break;
-    const expired = await guarded(() =>
-      model.find(isExpired, { _id: 1 }).sort({ expiresAt: 1 }).limit(left).lean(),
-    );
+    const oldest = model.find(isExpired, { _id: 1 }).sort({ expiresAt: 1 }).limit(left);
+    const expired = await guarded(() => oldest.lean());
     if (expired.length === 0) continue;
     const ids = trusted({ $in: expired.map(({ _id }) => _id) });
     await guarded(() => model.deleteMany({ _id: ids, ...isExpired }));
@@ -69,12 +58,10 @@ async function verifyShared({ shared, tokens, logins }: Models): Promise<string[
 
 async function verifyIndexes(connection: Connection): Promise<string[]> {
   const missing: string[] = [];
-  for (const collection of new Set(INDEXES.map((index) => index.collection))) {
+  for (const [collection, indexes] of Map.groupBy(INDEXES, (index) => index.collection)) {
     const there = await guardedLong(() => connection.collection(collection).indexes());
-    const names = new Set(there.map(({ name }) => name));
-    for (const { name } of INDEXES.filter((index) => index.collection === collection)) {
-      if (!names.has(name)) missing.push(`the collection ${collection} has lost its index ${name}`);
-    }
+    const lost = indexes.filter(({ name }) => !there.some((index) => index.name === name));
+    missing.push(...lost.map(({ name }) => `the collection ${collection} has lost its index ${name}`));
   }
   return missing;
 }

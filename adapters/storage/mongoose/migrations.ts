@@ -16,7 +16,7 @@ import { REVISION, toListed, toNoun } from './directory.ts';
 import { guardedLong } from './errors.ts';
 import { toBuffer } from './fields.ts';
 import type { Heads } from './heads.ts';
-import type { HeadDocument, LoginDocument, NounDocument, TokenDocument } from './schemas.ts';
+import type { DocumentOf, HeadDocument, NounDocument } from './schemas.ts';
 
 /** Seconds. */
 const AFTER_EXPIRY = 3600;
@@ -28,7 +28,8 @@ interface Index {
   readonly options?: mongo.CreateIndexesOptions;
 }
 
-const EXPIRING = ['artifacts', 'shared', 'tokens', 'logins', 'nodes', 'counters', 'outbox'];
+/** Shared documents come last, after the documents that refer to them. */
+export const EXPIRING = ['tokens', 'artifacts', 'logins', 'counters', 'nodes', 'outbox', 'shared'];
 
 /** All current indexes. */
 export const INDEXES: readonly Index[] = [
@@ -198,12 +199,12 @@ async function dropEarlierIndexes(connection: Connection): Promise<void> {
 
 /** Writes into tokens and logins by what else they are found. */
 async function fillRows(connection: Connection): Promise<void> {
-  const tokens = connection.collection<TokenDocument>('tokens');
+  const tokens = connection.collection<DocumentOf<'tokens'>>('tokens');
   await updateEach(tokens, { login: { $exists: false } }, async ({ _id, document }) => {
     const { login } = JSON.parse(document);
     return login === undefined ? undefined : { updateOne: { filter: { _id }, update: { $set: { login } } } };
   });
-  const shared = connection.collection<{ _id: Buffer; document: string }>('shared');
+  const shared = connection.collection<DocumentOf<'shared'>>('shared');
   const applications = new LRUCache<string, string>({ max: 10_000 });
   const applicationOf = async (_id: Buffer): Promise<string | undefined> => {
     const reference = toBuffer(_id).toString('base64');
@@ -214,7 +215,7 @@ async function fillRows(connection: Connection): Promise<void> {
     if (application !== undefined) applications.set(reference, application);
     return application;
   };
-  const logins = connection.collection<LoginDocument>('logins');
+  const logins = connection.collection<DocumentOf<'logins'>>('logins');
   await updateEach(logins, { createdAt: { $exists: false } }, async (login) => {
     const { user, createdAt } = JSON.parse(login.document);
     const $set = defined({ application: await applicationOf(login.shared), user, createdAt });

@@ -2,10 +2,9 @@
 import { trusted } from 'mongoose';
 import type { NodeMark, NodeRecord, NodeScope, NodeStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { guarded } from './errors.ts';
-import type { Heads } from './heads.ts';
+import { type Heads, isDead } from './heads.ts';
 import { setOrInsert } from './one-document.ts';
-import type { HeadDocument, Models, NodeDocument } from './schemas.ts';
+import type { DocumentOf, HeadDocument, Models } from './schemas.ts';
 
 /** The number of the last change of any node. */
 export const CHANGES = 'changes';
@@ -25,7 +24,7 @@ export function toNode({
   organization,
   resource,
   ...marks
-}: NodeDocument): NodeRecord {
+}: DocumentOf<'nodes'>): NodeRecord {
   return {
     id: _id,
     ...marks,
@@ -56,7 +55,7 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
   }
 
   async function mark(note: Note): Promise<void> {
-    const { key, value } = await heads.announce(CHANGES, { floor, text: JSON.stringify(note) });
+    const { key, value } = await heads.announce(CHANGES, { floor, note: JSON.stringify(note) });
     floor = value;
     await write(note, value);
     const withdraw = () => heads.withdraw(CHANGES, key);
@@ -72,28 +71,24 @@ export function createNodes({ nodes }: Pick<Models, 'nodes'>, heads: Heads): Nod
       mark(defined({ id, mark: given, expiresAt, scope, isLast: true })),
     async read(ids) {
       if (ids.length === 0) return [];
-      const found = await guarded(() => nodes.find({ _id: trusted({ $in: [...ids] }) }).lean());
-      return found.map(toNode);
+      return (await nodes.find({ _id: trusted({ $in: [...ids] }) }).lean()).map(toNode);
     },
     async changesSince(change, limit) {
       const head = await heads.read(CHANGES);
       if (!head) return { records: [], until: change };
       floor = Math.max(floor, head.value);
       for (const pending of head.pending) {
-        if (!heads.isDead(pending)) continue;
+        if (!isDead(pending)) continue;
         // Its writer died in between and told no caller that the mark holds. Finishing it does not harm.
         await mark(JSON.parse(pending.note ?? 'null') as Note);
         await heads.withdraw(CHANGES, pending.key);
       }
       const passable = passableOf(head);
-      const found = await guarded(() =>
-        nodes
-          .find({ change: trusted({ $gt: change }) })
-          .sort({ change: 1 })
-          .limit(limit)
-          .lean(),
-      );
-      const records = found.map(toNode);
+      const found = nodes
+        .find({ change: trusted({ $gt: change }) })
+        .sort({ change: 1 })
+        .limit(limit);
+      const records = (await found.lean()).map(toNode);
       const last = records.at(-1)?.change ?? change;
       const until = records.length === limit ? Math.min(last, passable) : passable;
       return { records, until: Math.max(change, until) };

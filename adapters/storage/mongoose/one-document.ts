@@ -3,19 +3,17 @@
  * overwrite each other, and the server acknowledges each of them.
  */
 import { StoreUnavailable } from '../../../src/storage/contract.ts';
-import { guarded, isDuplicate } from './errors.ts';
+import { isDuplicate } from './errors.ts';
 
-/** @returns whether it was written; false if there is one with this id @throws StoreUnavailable, Conflict */
+/** @returns whether it was written; false if there is one with this id */
 export async function insertOnce(insert: () => PromiseLike<unknown>): Promise<boolean> {
-  return guarded(async () => {
-    try {
-      await insert();
-      return true;
-    } catch (error) {
-      if (isDuplicate(error)) return false;
-      throw error;
-    }
-  });
+  try {
+    await insert();
+    return true;
+  } catch (error) {
+    if (isDuplicate(error)) return false;
+    throw error;
+  }
 }
 
 /** One round suffices; a second is needed if the document expires and is removed during the first. */
@@ -26,14 +24,14 @@ const ROUNDS = 3;
  *
  * @param update resolves with undefined where there was no document
  * @returns what `update` gave; undefined if the document was inserted
- * @throws StoreUnavailable, Conflict
+ * @throws StoreUnavailable
  */
 export async function updateOrInsert<T>(
   update: () => PromiseLike<T | undefined>,
   insert: () => PromiseLike<unknown>,
 ): Promise<T | undefined> {
   for (let round = 0; round < ROUNDS; round += 1) {
-    const updated = await guarded(update);
+    const updated = await update();
     if (updated !== undefined) return updated;
     if (await insertOnce(insert)) return undefined;
   }

@@ -2,15 +2,19 @@
 import { trusted } from 'mongoose';
 import type { NewOutboxRow, Outbox, OutboxRow } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { guarded } from './errors.ts';
+import { toPage } from '../../../src/storage/pages.ts';
 import type { Heads } from './heads.ts';
 import { insertOnce } from './one-document.ts';
-import type { Models, OutboxDocument } from './schemas.ts';
+import type { DocumentOf, Models } from './schemas.ts';
 
 /** The last position. */
 const POSITIONS = 'outbox positions';
 
-export function toOutboxRow({ position, version, document }: OutboxDocument): OutboxRow {
+export function toOutboxRow({
+  position,
+  version,
+  document,
+}: Pick<DocumentOf<'outbox'>, 'position' | 'version' | 'document'>): OutboxRow {
   return { ...JSON.parse(document), position, version };
 }
 
@@ -28,7 +32,7 @@ function toMembers({ state, nextAt, expiresAt, webhook, subject, ...row }: NewOu
 }
 
 export function createOutbox({ outbox }: Pick<Models, 'outbox'>, heads: Heads): Outbox {
-  const first = (document: OutboxDocument | null): OutboxRow | undefined =>
+  const first = (document: DocumentOf<'outbox'> | null): OutboxRow | undefined =>
     document ? toOutboxRow(document) : undefined;
   return {
     async insert(row) {
@@ -39,58 +43,39 @@ export function createOutbox({ outbox }: Pick<Models, 'outbox'>, heads: Heads): 
       );
       return isNew ? { ...row, ...given } : undefined;
     },
-    find: async (id) => first(await guarded(() => outbox.findOne({ _id: id }).lean<OutboxDocument>())),
+    find: async (id) => first(await outbox.findOne({ _id: id }).lean()),
     async due(now, limit, except) {
-      const found = await guarded(() =>
-        outbox
-          .find({ nextAt: trusted({ $lte: now }), webhook: trusted({ $nin: [...except] }) })
-          .sort({ nextAt: 1, position: 1 })
-          .limit(limit)
-          .lean<OutboxDocument[]>(),
-      );
-      return found.map(toOutboxRow);
+      const found = outbox
+        .find({ nextAt: trusted({ $lte: now }), webhook: trusted({ $nin: [...except] }) })
+        .sort({ nextAt: 1, position: 1 })
+        .limit(limit);
+      return (await found.lean()).map(toOutboxRow);
     },
-    first: async (webhook, subject) =>
-      first(
-        await guarded(() =>
-          outbox
-            .findOne({ openLane: laneOf(webhook, subject) })
-            .sort({ position: 1 })
-            .lean<OutboxDocument>(),
-        ),
-      ),
+    async first(webhook, subject) {
+      const open = outbox.findOne({ openLane: laneOf(webhook, subject) }).sort({ position: 1 });
+      return first(await open.lean());
+    },
     async replace(row) {
       const { id, version } = row;
-      const members = toMembers(row);
+      const $set = { ...toMembers(row), version: version + 1 };
       const $unset = {
         ...(row.nextAt === undefined && { nextAt: 1, openLane: 1 }),
         ...(row.expiresAt === undefined && { expiresAt: 1 }),
       } as const;
-      const { matchedCount } = await guarded(() =>
-        outbox.updateOne(
-          { _id: id, version },
-          {
-            $set: { ...members, version: version + 1 },
-            ...(Object.keys($unset).length > 0 && { $unset }),
-          },
-        ),
-      );
+      const change = { $set, ...(Object.keys($unset).length > 0 && { $unset }) };
+      const { matchedCount } = await outbox.updateOne({ _id: id, version }, change);
       return matchedCount === 1 ? { ...row, version: version + 1 } : undefined;
     },
     async remove({ id, version }) {
-      await guarded(() => outbox.deleteOne({ _id: id, version }));
+      await outbox.deleteOne({ _id: id, version });
     },
     async page({ webhook, state, after, limit }) {
       const position = after === undefined ? undefined : trusted({ $lt: Number(after) });
-      const found = await guarded(() =>
-        outbox
-          .find(defined({ webhook, state, position }))
-          .sort({ position: -1 })
-          .limit(limit + 1)
-          .lean<OutboxDocument[]>(),
-      );
-      const items = found.slice(0, limit).map(toOutboxRow);
-      return defined({ items, next: found.length > limit ? String(items.at(-1)?.position) : undefined });
+      const found = outbox
+        .find(defined({ webhook, state, position }))
+        .sort({ position: -1 })
+        .limit(limit + 1);
+      return toPage((await found.lean()).map(toOutboxRow), limit, (row) => row.position);
     },
   };
 }

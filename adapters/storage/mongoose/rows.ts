@@ -5,6 +5,7 @@
 import { type QueryFilter, trusted } from 'mongoose';
 import type { LoginRow, LoginStore, TokenRow, TokenStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
+import { toPage } from '../../../src/storage/pages.ts';
 import {
   decodeRow,
   encodeLogin,
@@ -14,10 +15,12 @@ import {
   type RowDocuments,
   type SharedPart,
 } from '../../../src/storage/row-documents.ts';
-import { guarded } from './errors.ts';
 import { after, toBuffer } from './fields.ts';
 import { setOrInsert } from './one-document.ts';
-import type { LoginDocument, Models, TokenDocument } from './schemas.ts';
+import type { DocumentOf, Models } from './schemas.ts';
+
+type TokenDocument = DocumentOf<'tokens'>;
+type LoginDocument = DocumentOf<'logins'>;
 
 /** The shared documents of a database. */
 export interface SharedDocuments {
@@ -49,8 +52,7 @@ export function createShared({ shared }: Pick<Models, 'shared'>): SharedDocument
       const reference = id.toString('base64');
       const part = known.part(reference);
       if (part) return part;
-      const found = await guarded(() => shared.findOne({ _id: id }).lean());
-      return known.remember(reference, found?.document);
+      return known.remember(reference, (await shared.findOne({ _id: id }).lean())?.document);
     },
     forget: () => known.forget(),
   };
@@ -90,56 +92,47 @@ export function toLoginRow(stored: LoginDocument, shared: SharedPart): LoginRow 
   });
 }
 
+/** @param toRow of the document and what it shares */
+async function joined<D extends { readonly shared: Buffer }, T>(
+  shared: SharedDocuments,
+  documents: readonly D[],
+  toRow: (document: D, part: SharedPart) => T,
+): Promise<T[]> {
+  const rows: T[] = [];
+  for (const document of documents) rows.push(toRow(document, await shared.partOf(document)));
+  return rows;
+}
+
 export function createTokens({ tokens }: Pick<Models, 'tokens'>, shared: SharedDocuments): TokenStore {
   return {
     async insert(key, row) {
       const documents = encodeToken(row);
-      const id = await shared.put(documents);
-      await guarded(() => tokens.create(toTokenDocument(key, row, documents, id)));
+      await tokens.create(toTokenDocument(key, row, documents, await shared.put(documents)));
     },
     async find(key, now) {
-      const document = await guarded(() =>
-        tokens.findOne({ _id: key, expiresAt: after(now) }).lean<TokenDocument>(),
-      );
+      const document = await tokens.findOne({ _id: key, expiresAt: after(now) }).lean<TokenDocument>();
       return document ? toTokenRow(document, await shared.partOf(document)) : undefined;
     },
     async findAmong({ from, to }, id, now) {
-      const found = await guarded(() =>
-        tokens
-          .find({
-            _id: trusted({ $gte: from, $lt: to }),
-            expiresAt: after(now),
-            $expr: trusted({ $gte: [{ $indexOfCP: ['$document', JSON.stringify(id)] }, 0] }),
-          })
-          .lean<TokenDocument[]>(),
-      );
-      for (const document of found) {
-        const row = toTokenRow(document, await shared.partOf(document));
-        if (row.id === id) return row;
-      }
-      return undefined;
+      const found = tokens.find({
+        _id: trusted({ $gte: from, $lt: to }),
+        expiresAt: after(now),
+        $expr: trusted({ $gte: [{ $indexOfCP: ['$document', JSON.stringify(id)] }, 0] }),
+      });
+      const rows = await joined(shared, await found.lean<TokenDocument[]>(), toTokenRow);
+      return rows.find((row) => row.id === id);
     },
     async page({ by, id, now, after: cursor, limit }) {
-      const held: QueryFilter<TokenDocument> = { expiresAt: after(now) };
-      held[by] = id;
+      const held: QueryFilter<TokenDocument> = { expiresAt: after(now), [by]: id };
       if (cursor !== undefined) held._id = trusted({ $lt: Buffer.from(cursor, 'base64url') });
-      const found = await guarded(() =>
-        tokens
-          .find(held)
-          // A key starts with its time.
-          .sort({ _id: -1 })
-          .limit(limit + 1)
-          .lean<TokenDocument[]>(),
-      );
-      const listed = found.slice(0, limit);
-      const items: TokenRow[] = [];
-      for (const document of listed) items.push(toTokenRow(document, await shared.partOf(document)));
-      const last = listed.at(-1);
-      const next = last && found.length > limit ? toBuffer(last._id).toString('base64url') : undefined;
-      return defined({ items, next });
+      // A key starts with its time.
+      const query = tokens.find(held).sort({ _id: -1 });
+      const found = await query.limit(limit + 1).lean<TokenDocument[]>();
+      const { items, ...page } = toPage(found, limit, ({ _id }) => toBuffer(_id).toString('base64url'));
+      return { ...page, items: await joined(shared, items, toTokenRow) };
     },
     countOf: (connection, now, limit) =>
-      guarded(() => tokens.countDocuments({ connection, expiresAt: after(now) }, { limit })),
+      tokens.countDocuments({ connection, expiresAt: after(now) }, { limit }).exec(),
   };
 }
 
@@ -153,13 +146,10 @@ export function createLogins({ logins }: Pick<Models, 'logins'>, shared: SharedD
   return {
     async insert(login) {
       const documents = encodeLogin(login);
-      const id = await shared.put(documents);
-      await guarded(() => logins.create(toLoginDocument(login, documents, id)));
+      await logins.create(toLoginDocument(login, documents, await shared.put(documents)));
     },
     async find(id, now) {
-      const document = await guarded(() =>
-        logins.findOne({ _id: id, expiresAt: after(now) }).lean<LoginDocument>(),
-      );
+      const document = await logins.findOne({ _id: id, expiresAt: after(now) }).lean<LoginDocument>();
       return document ? toLoginRow(document, await shared.partOf(document)) : undefined;
     },
     async page({ by, id, now, after: cursor, limit }) {
@@ -169,30 +159,20 @@ export function createLogins({ logins }: Pick<Models, 'logins'>, shared: SharedD
         held.createdAt = trusted({ $lte: createdAt });
         held.$or = [{ createdAt: trusted({ $lt: createdAt }) }, { _id: trusted({ $lt: last }) }];
       }
-      const found = await guarded(() =>
-        logins
-          .find(held)
-          .sort({ createdAt: -1, _id: -1 })
-          .limit(limit + 1)
-          .lean<LoginDocument[]>(),
-      );
-      const listed = found.slice(0, limit);
-      const items: LoginRow[] = [];
-      for (const document of listed) items.push(toLoginRow(document, await shared.partOf(document)));
-      const last = listed.at(-1);
-      const next = last && found.length > limit ? `${last.createdAt} ${last._id}` : undefined;
-      return defined({ items, next });
+      const query = logins.find(held).sort({ createdAt: -1, _id: -1 });
+      const found = await query.limit(limit + 1).lean<LoginDocument[]>();
+      const { items, ...page } = toPage(found, limit, ({ createdAt, _id }) => `${createdAt} ${_id}`);
+      return { ...page, items: await joined(shared, items, toLoginRow) };
     },
     countOf: (origin, now, limit) =>
-      guarded(() => logins.countDocuments({ origin, expiresAt: after(now) }, { limit })),
+      logins.countDocuments({ origin, expiresAt: after(now) }, { limit }).exec(),
     async rotate(id, from, to, now, account) {
       const current = { _id: id, current: from, expiresAt: after(now) };
-      const before = account && (await guarded(() => logins.findOne(current).lean<LoginDocument>()));
+      const before = account && (await logins.findOne(current).lean<LoginDocument>());
       // Only a rotation changes the document, and then `from` is not current.
       const document = before ? JSON.stringify({ ...JSON.parse(before.document), account }) : undefined;
       const set = defined({ previous: from, current: to, rotatedAt: now, document });
-      const { modifiedCount } = await guarded(() => logins.updateOne(current, { $set: set }));
-      return modifiedCount === 1;
+      return (await logins.updateOne(current, { $set: set })).modifiedCount === 1;
     },
   };
 }

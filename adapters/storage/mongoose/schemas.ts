@@ -3,7 +3,15 @@
  * and in filters. JSON text holds whatever has names from outside (the engine's payloads, claims, JWKs, settings of faces) and most
  * of tokens and logins, so that such a name is never a field or an operator. Permissions are lists, because table names have dots.
  */
-import { type Connection, type Model, Schema, type SchemaDefinition, type Types } from 'mongoose';
+import {
+  type Connection,
+  type InferRawDocType,
+  type Model,
+  Schema,
+  type SchemaDefinition,
+  type SchemaOptions,
+  type Types,
+} from 'mongoose';
 import { COLLECTIONS, type CollectionName } from '../../../src/nouns/index.ts';
 import type { AuditEntry, DirectoryChange } from '../../../src/storage/contract.ts';
 import { bytes, moment, nounDocument, number, part, text } from './noun-schema.ts';
@@ -86,29 +94,40 @@ const DEFINITIONS = {
   },
 } as const;
 
-type Definitions = typeof DEFINITIONS;
-type Needed = { readonly required: true };
-type Value<F> = F extends { readonly type: infer T }
-  ? Value<T>
-  : F extends StringConstructor
-    ? string
-    : F extends NumberConstructor
-      ? number
-      : F extends DateConstructor
-        ? Date
-        : Buffer;
-type Members<D> = { -readonly [K in keyof D as D[K] extends Needed ? K : never]: Value<D[K]> } & {
-  -readonly [K in keyof D as D[K] extends Needed ? never : K]?: Value<D[K]>;
+/** Of the others. */
+const WITH_PARTS = {
+  heads: {
+    _id: text,
+    value: number,
+    pending: [part({ key: text, at: number, floor: number, note: String })],
+    ownSteps: Number,
+    logged: Number,
+    log: {
+      type: [part({ key: text, collection: text, id: text, organization: String })],
+      default: undefined,
+    },
+  },
+  audit: {
+    _id: { type: Schema.Types.ObjectId, auto: true },
+    at: number,
+    event: text,
+    outcome: text,
+    reason: String,
+    actor: String,
+    subject: String,
+    client: String,
+    organization: String,
+    address: String,
+    requestId: String,
+    details: String,
+  },
 };
-type DocumentOf<C extends keyof Definitions> = Members<Definitions[C]>;
 
-export type ArtifactDocument = DocumentOf<'artifacts'>;
-export type TokenDocument = DocumentOf<'tokens'>;
-export type LoginDocument = DocumentOf<'logins'>;
-export type NodeDocument = DocumentOf<'nodes'>;
-export type CounterDocument = DocumentOf<'counters'>;
-export type KeyDocument = DocumentOf<'keys'>;
-export type OutboxDocument = DocumentOf<'outbox'>;
+type Raw<C extends keyof typeof DEFINITIONS> = InferRawDocType<(typeof DEFINITIONS)[C]>;
+/** Grantable stores no null. */
+export type DocumentOf<C extends keyof typeof DEFINITIONS> = {
+  [K in keyof Raw<C>]: Exclude<Raw<C>[K], null>;
+};
 
 /** A number that only grows, and the announcements under it that were not withdrawn. */
 export interface HeadDocument {
@@ -143,77 +162,31 @@ export interface NounDocument {
   [field: string]: unknown;
 }
 
-function schema<T>(definition: SchemaDefinition): Schema<T> {
-  return new Schema<T>(definition as SchemaDefinition<T>, {
-    strict: 'throw',
-    strictQuery: 'throw',
-    minimize: false,
-    versionKey: false,
-    id: false,
-    // Migrations create them; Mongoose would do so at first use.
-    autoIndex: false,
-    autoCreate: false,
-  });
-}
+type Documents = { [C in keyof typeof DEFINITIONS]: DocumentOf<C> } & {
+  heads: HeadDocument;
+  audit: AuditDocument;
+};
 
-export interface Models {
-  readonly artifacts: Model<ArtifactDocument>;
-  readonly shared: Model<DocumentOf<'shared'>>;
-  readonly tokens: Model<TokenDocument>;
-  readonly logins: Model<LoginDocument>;
-  readonly nodes: Model<NodeDocument>;
-  readonly counters: Model<CounterDocument>;
-  readonly outbox: Model<OutboxDocument>;
-  readonly heads: Model<HeadDocument>;
-  readonly keys: Model<KeyDocument>;
-  readonly audit: Model<AuditDocument>;
-  readonly nouns: { readonly [C in CollectionName]: Model<NounDocument> };
-}
+export type Models = { readonly [C in keyof Documents]: Model<Documents[C]> } & {
+  readonly nouns: Readonly<Record<CollectionName, Model<NounDocument>>>;
+};
 
-/** @returns the same models, typed by what their documents have in common */
-export function seenAs<T>(...models: readonly Pick<Model<never>, 'db' | 'modelName'>[]): Model<T>[] {
-  return models.map(({ db, modelName }) => db.model<T>(modelName));
-}
+const OPTIONS: SchemaOptions = {
+  strict: 'throw',
+  strictQuery: 'throw',
+  minimize: false,
+  versionKey: false,
+  id: false,
+  // Migrations create them; Mongoose would do so at first use.
+  autoIndex: false,
+  autoCreate: false,
+};
 
 export function createModels(connection: Connection): Models {
-  const model = <T>(name: string, definition: SchemaDefinition): Model<T> =>
-    connection.model<T>(name, schema<T>(definition), name);
+  const create = ([name, definition]: readonly [string, SchemaDefinition]) =>
+    [name, connection.model(name, new Schema(definition, OPTIONS), name)] as const;
   return {
-    artifacts: model('artifacts', DEFINITIONS.artifacts),
-    shared: model('shared', DEFINITIONS.shared),
-    tokens: model('tokens', DEFINITIONS.tokens),
-    logins: model('logins', DEFINITIONS.logins),
-    nodes: model('nodes', DEFINITIONS.nodes),
-    counters: model('counters', DEFINITIONS.counters),
-    keys: model('keys', DEFINITIONS.keys),
-    outbox: model('outbox', DEFINITIONS.outbox),
-    heads: model('heads', {
-      _id: text,
-      value: number,
-      pending: [part({ key: text, at: number, floor: number, note: String })],
-      ownSteps: Number,
-      logged: Number,
-      log: {
-        type: [part({ key: text, collection: text, id: text, organization: String })],
-        default: undefined,
-      },
-    }),
-    audit: model('audit', {
-      _id: { type: Schema.Types.ObjectId, auto: true },
-      at: number,
-      event: text,
-      outcome: text,
-      reason: String,
-      actor: String,
-      subject: String,
-      client: String,
-      organization: String,
-      address: String,
-      requestId: String,
-      details: String,
-    }),
-    nouns: Object.fromEntries(
-      COLLECTIONS.map((name) => [name, model<NounDocument>(name, nounDocument(name))]),
-    ) as Models['nouns'],
-  };
+    ...Object.fromEntries(Object.entries({ ...DEFINITIONS, ...WITH_PARTS }).map(create)),
+    nouns: Object.fromEntries(COLLECTIONS.map((name) => create([name, nounDocument(name)]))),
+  } as unknown as Models;
 }

@@ -11,6 +11,7 @@ import {
   MOST_LOOKED_AT,
 } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
+import { toCounted, toPage } from '../../../src/storage/pages.ts';
 import type { Transactions } from './database.ts';
 import type { Row, Values } from './statements.ts';
 
@@ -131,13 +132,13 @@ export function createAudit(database: Transactions): AuditLog {
     async page({ before, limit, ...filter }) {
       const start = before === undefined ? undefined : parse(before);
       const { rows, end } = await read(filter, startOf(filter, start), limit + 1, 'at, cursor, entry');
-      const entries = rows.slice(0, limit).map(toRecord);
-      const next = rows.length > limit ? entries.at(-1)?.cursor : end && spell(end);
-      return defined({ entries, next });
+      const { items, next } = toPage(rows.map(toRecord), limit, ({ cursor }) => cursor);
+      return defined({ entries: items, next: next ?? (end && spell(end)) });
     },
     async count(filter, limit) {
       const { rows, end } = await read(filter, startOf(filter), limit + 1, 'cursor');
-      return { count: Math.min(rows.length, limit), isMore: rows.length > limit || end !== undefined };
+      const { count, isMore } = toCounted(rows.length, limit);
+      return { count, isMore: isMore || end !== undefined };
     },
     async find(cursor) {
       const place = parse(cursor);

@@ -18,10 +18,10 @@ import {
   VersionConflict,
 } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import type { Database } from './database.ts';
+import type { Transactions } from './database.ts';
 import { putKeys, removeKeys } from './noun-keys.ts';
 import { countNouns, pageOfNouns } from './noun-pages.ts';
-import { optionalText, type Row, type Statements } from './statements.ts';
+import { optionalText, type Row, type Statements, type Values } from './statements.ts';
 
 /** Nouns of one kind kept in memory. */
 const NOUNS_KEPT = 5_000;
@@ -66,13 +66,17 @@ export function putNoun<C extends CollectionName>(statements: Statements, name: 
 
 function createCollection<C extends CollectionName>(
   name: C,
-  database: Database,
+  database: Transactions,
 ): Collection<Nouns[C], UniqueKey<C>> {
   type T = Nouns[C];
   const parseKnown = declarationOf(name).isReadEachTime
     ? createParser<T>()
     : (_id: string, document: string): T => JSON.parse(document);
-  const parse = (row: Row | undefined): T | undefined => row && JSON.parse(String(row.document));
+  const parse = (row: Row): T => JSON.parse(String(row.document));
+  const find = (sql: string, values: Values): T | undefined => {
+    const row = database.get(sql, values);
+    return row && parse(row);
+  };
 
   function changed(id: string, organization: string | null): void {
     if (!declarationOf(name).isReadEachTime) noteChange(database, name, id, organization);
@@ -86,15 +90,13 @@ function createCollection<C extends CollectionName>(
       return row && parseKnown(id, String(row.document));
     },
     findBy: async (key, value) =>
-      parse(
-        database.get(
-          `SELECT document FROM noun_keys AS k JOIN nouns AS n ON n.collection = k.collection AND n.id = k.id
-           WHERE k.collection = ? AND k.name = ? AND k.value = ?`,
-          [name, key, value],
-        ),
+      find(
+        `SELECT document FROM noun_keys AS k JOIN nouns AS n ON n.collection = k.collection AND n.id = k.id
+         WHERE k.collection = ? AND k.name = ? AND k.value = ?`,
+        [name, key, value],
       ),
     findNumber: async (number) =>
-      parse(database.get('SELECT document FROM nouns WHERE collection = ? AND number = ?', [name, number])),
+      find('SELECT document FROM nouns WHERE collection = ? AND number = ?', [name, number]),
     insert: (given) =>
       database.writeAll(() => {
         const noun = toFirstVersion<T>(given, database.next(`number of ${name}`));
@@ -130,8 +132,8 @@ function createCollection<C extends CollectionName>(
         changed(id, name === 'organizations' ? id : (optionalText(removed.organization) ?? null));
       }),
     async page(options) {
-      const { items, next } = await pageOfNouns(database, name, options);
-      return defined({ items: items.map((document): T => JSON.parse(document)), next });
+      const { items, ...page } = await pageOfNouns(database, name, options);
+      return { ...page, items: items.map(parse) };
     },
     count: (among, limit) => countNouns(database, name, among, limit),
     listedValues: async (key) => database.all(LISTED_VALUES, [name, key]).map(({ value }) => String(value)),
@@ -145,7 +147,7 @@ const CHANGES_READ = 1_000;
 
 /** Inside a `write`. */
 function noteChange(
-  database: Database,
+  database: Transactions,
   collection: CollectionName,
   id: string,
   organization: string | null,
@@ -155,12 +157,12 @@ function noteChange(
   database.run('DELETE FROM directory_changes WHERE revision <= ?', [revision - CHANGES_KEPT]);
 }
 
-function readRevision(database: Database): number {
+function readRevision(database: Transactions): number {
   return Number(database.get(`SELECT value FROM sequences WHERE name = '${REVISION}'`)?.value);
 }
 
 /** The cursor is a revision. A revision without an entry is one that the log does not have, or an import. */
-function readChanges(database: Database, cursor: string | undefined): DirectoryChanges {
+function readChanges(database: Transactions, cursor: string | undefined): DirectoryChanges {
   const revision = readRevision(database);
   if (cursor === undefined) return { cursor: String(revision) };
   const rows = database.all('SELECT * FROM directory_changes WHERE revision > ? ORDER BY revision LIMIT ?', [
@@ -181,7 +183,7 @@ function readChanges(database: Database, cursor: string | undefined): DirectoryC
   return { changes, cursor: String(until) };
 }
 
-export function createDirectoryStore(database: Database): DirectoryStore {
+export function createDirectoryStore(database: Transactions): DirectoryStore {
   return {
     ...createCollections((name) => createCollection(name, database)),
     revision: async () => readRevision(database),

@@ -14,17 +14,14 @@ import {
 } from '../../../src/storage/dump.ts';
 import { type ImportStores, putRecord } from '../../../src/storage/put-record.ts';
 import { KnownShared, type SharedPart } from '../../../src/storage/row-documents.ts';
-import { createArtifacts, toArtifact } from './artifacts.ts';
-import { createAudit } from './audit.ts';
-import { createCounters } from './counters.ts';
-import type { Transactions } from './database.ts';
+import { toArtifact } from './artifacts.ts';
 import { putNoun } from './directory.ts';
 import { isConstraint, toStoreError } from './errors.ts';
-import { createKeys } from './keys.ts';
 import { toNode } from './nodes.ts';
-import { createOutbox, toOutboxRow } from './outbox.ts';
-import { createLogins, createTokens, toLogin, toToken } from './rows.ts';
+import { toOutboxRow } from './outbox.ts';
+import { toLogin, toToken } from './rows.ts';
 import { createStatements, type Row, type Statements, type Values } from './statements.ts';
+import { createStores } from './stores.ts';
 
 const TABLES = ['artifacts', 'tokens', 'logins', 'nodes', 'counters', 'audit', 'keys', 'nouns', 'outbox'];
 /** Milliseconds that the lock is waited for. */
@@ -53,10 +50,13 @@ export function createDump(path: string): Dump {
       const connection = new DatabaseSync(path, { timeout: PATIENCE });
       try {
         connection.exec('PRAGMA synchronous = FULL; BEGIN IMMEDIATE');
-        requireEmpty(connection);
-        const stores = importStores(createStatements(connection));
+        const statements = createStatements(connection);
+        for (const table of TABLES) {
+          if (statements.get(`SELECT 1 FROM ${table} LIMIT 1`)) throw new StoreNotEmpty();
+        }
+        const stores = importStores(statements);
         for await (const record of records) await putOnce(stores, record);
-        for (const name of ['key revision', 'directory revision']) raise(connection, name);
+        for (const name of ['key revision', 'directory revision']) statements.next(name);
         connection.exec('COMMIT');
       } catch (error) {
         throw toStoreError(error);
@@ -137,36 +137,12 @@ async function putOnce(stores: ImportStores, record: DumpRecord): Promise<void> 
   }
 }
 
-function requireEmpty(connection: DatabaseSync): void {
-  for (const table of TABLES) {
-    if (connection.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get()) {
-      throw new StoreNotEmpty();
-    }
-  }
-}
-
-function raise(connection: DatabaseSync, sequence: string, least = 0): void {
-  connection
-    .prepare(
-      'INSERT INTO sequences VALUES (?1, max(1, ?2)) ON CONFLICT (name) DO UPDATE SET value = max(value + 1, ?2)',
-    )
-    .run(sequence, least);
-}
-
 /** @param statements of a connection in a transaction */
 function importStores(statements: Statements): ImportStores {
   const { run } = statements;
   const write = async <T>(work: () => T): Promise<T> => work();
-  const database: Transactions = { ...statements, write, writeAll: write };
-  const known = new KnownShared<number>();
   return {
-    artifacts: createArtifacts(database),
-    tokens: createTokens(database, known),
-    logins: createLogins(database, known),
-    counters: createCounters(database),
-    audit: createAudit(database),
-    keys: createKeys(database),
-    outbox: createOutbox(database),
+    ...createStores({ ...statements, write, writeAll: write }),
     raiseCount: (name, value) =>
       run('INSERT INTO sequences VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = max(value, ?2)', [
         sequenceOf(name),

@@ -3,18 +3,10 @@
  * keeps the contract of `src/storage/contract.ts` and knows nothing else of ours.
  */
 import type { Storage } from '../../../src/storage/contract.ts';
-import { KnownShared } from '../../../src/storage/row-documents.ts';
-import { createArtifacts } from './artifacts.ts';
-import { createAudit } from './audit.ts';
-import { createCounters } from './counters.ts';
 import { type DatabaseOptions, openDatabase } from './database.ts';
-import { createDirectoryStore } from './directory.ts';
 import { createDump } from './dump.ts';
-import { createKeys } from './keys.ts';
 import { copyTo, countExpired, ping, sweep, verify } from './maintenance.ts';
-import { createNodes } from './nodes.ts';
-import { createOutbox } from './outbox.ts';
-import { createLogins, createTokens } from './rows.ts';
+import { createStores } from './stores.ts';
 
 /**
  * Opens the file, and creates or migrates it as needed.
@@ -25,23 +17,14 @@ export async function openSqliteStorage({
   ...options
 }: { readonly path: string } & DatabaseOptions): Promise<Storage> {
   const database = await openDatabase(path, options);
-  const known = new KnownShared<number>();
   const version = database.get('SELECT sqlite_version() AS version')?.version;
   return {
     description: `SQLite ${version} at ${path}`,
     warnings: [],
-    artifacts: createArtifacts(database),
-    tokens: createTokens(database, known),
-    logins: createLogins(database, known),
-    nodes: createNodes(database),
-    counters: createCounters(database),
-    audit: createAudit(database),
-    keys: createKeys(database),
-    outbox: createOutbox(database),
-    directory: createDirectoryStore(database),
+    ...createStores(database),
     snapshot: database.snapshot,
     sweep: (now, limit) => sweep(database, now, limit),
-    countExpired: async (now, limit) => countExpired(database, now, limit),
+    countExpired: (now, limit) => countExpired(database, now, limit),
     ping: () => ping(database),
     backup: (to) => copyTo(path, to),
     verify: async () => verify(database),

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { backup, DatabaseSync } from 'node:sqlite';
 import type { Counted } from '../../../src/storage/contract.ts';
+import { countAll } from '../../../src/storage/pages.ts';
 import type { Database } from './database.ts';
 
 /** Shared documents come last, after the rows that refer to them. */
@@ -43,14 +44,11 @@ function hasExpired(database: Database, table: string, now: number): boolean {
 }
 
 /** Rows that a sweep would remove, up to `limit`. */
-export function countExpired(database: Database, now: number, limit: number): Counted {
-  let count = 0;
-  for (const table of EXPIRING) {
+export function countExpired(database: Database, now: number, limit: number): Promise<Counted> {
+  return countAll(EXPIRING, limit, (table, most) => {
     const rows = `SELECT 1 FROM ${table} WHERE expires_at <= ? LIMIT ?`;
-    count += Number(database.get(`SELECT count(*) AS count FROM (${rows})`, [now, limit + 1 - count])?.count);
-    if (count > limit) return { count: limit, isMore: true };
-  }
-  return { count, isMore: false };
+    return Number(database.get(`SELECT count(*) AS count FROM (${rows})`, [now, most])?.count);
+  });
 }
 
 function removeExpired(database: Database, table: string, now: number, limit: number): number {

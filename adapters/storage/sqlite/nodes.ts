@@ -1,7 +1,7 @@
 /** What happened to nodes. */
 import type { NodeMark, NodeRecord, NodeScope, NodeStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import type { Database } from './database.ts';
+import type { Transactions } from './database.ts';
 import { optionalNumber, optionalText, type Row } from './statements.ts';
 
 export function toNode(row: Row): NodeRecord {
@@ -25,7 +25,7 @@ function selectNodes(count: number): string {
   return nodeQueries[count];
 }
 
-export function createNodes(database: Database): NodeStore {
+export function createNodes(database: Transactions): NodeStore {
   const latestChange = (): number =>
     Number(database.get("SELECT value FROM sequences WHERE name = 'node change'")?.value);
   const markUntil = (

@@ -1,5 +1,5 @@
 /** What nouns are found by beside their ids: unique keys, and listed keys, whose values several nouns may have. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import {
   COLLECTIONS,
   type CollectionName,
@@ -43,18 +43,20 @@ export function removeKeys(
   }
 }
 
+function insertLists(insert: StatementSync, collection: CollectionName, document: unknown): void {
+  const noun: Nouns[typeof collection] = JSON.parse(String(document));
+  for (const [key, values] of listedValuesOf(collection, noun)) {
+    for (const value of values) insert.run(collection, key, value, noun.number);
+  }
+}
+
 /** The lists of all nouns, made anew: a part of migrations. */
 export function fillLists(connection: DatabaseSync): void {
   connection.exec('DELETE FROM noun_lists');
   const insert = connection.prepare(INSERT_LISTED);
   const read = connection.prepare('SELECT document FROM nouns WHERE collection = ? ORDER BY number');
   for (const collection of COLLECTIONS.filter(isListed)) {
-    for (const { document } of read.iterate(collection)) {
-      const noun: Nouns[typeof collection] = JSON.parse(String(document));
-      for (const [key, values] of listedValuesOf(collection, noun)) {
-        for (const value of values) insert.run(collection, key, value, noun.number);
-      }
-    }
+    for (const { document } of read.iterate(collection)) insertLists(insert, collection, document);
   }
 }
 
@@ -73,11 +75,6 @@ export function addLists(
   const rows = connection
     .prepare('SELECT number, document FROM nouns WHERE collection = ? AND number > ? ORDER BY number LIMIT ?')
     .all(collection, after, most);
-  for (const { number, document } of rows) {
-    const noun: Nouns[typeof collection] = JSON.parse(String(document));
-    for (const [key, values] of listedValuesOf(collection, noun)) {
-      for (const value of values) insert.run(collection, key, value, number as number);
-    }
-  }
+  for (const { document } of rows) insertLists(insert, collection, document);
   return rows.length === 0 ? undefined : Number(rows.at(-1)?.number);
 }

@@ -9,7 +9,8 @@ import {
   type PageOptions,
 } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import type { Database } from './database.ts';
+import { toCounted, toPage } from '../../../src/storage/pages.ts';
+import type { Transactions } from './database.ts';
 import type { Row, Values } from './statements.ts';
 
 /** Nouns of one query. */
@@ -33,13 +34,10 @@ const listOf = (name: CollectionName, { key, value }: NonNullable<Among['listed'
 });
 
 /** Each list is an index in order of number, so a count reads no noun. */
-function countList(database: Database, { sql, values }: List, limit: number): Counted {
-  const row = database.get(`SELECT count(*) AS count FROM (SELECT 1 FROM ${sql} LIMIT ?)`, [
-    ...values,
-    limit + 1,
-  ]);
-  const count = Number(row?.count);
-  return { count: Math.min(count, limit), isMore: count > limit };
+function countList(database: Transactions, { sql, values }: List, limit: number): Counted {
+  const rows = `SELECT 1 FROM ${sql} LIMIT ?`;
+  const row = database.get(`SELECT count(*) AS count FROM (${rows})`, [...values, limit + 1]);
+  return toCounted(Number(row?.count), limit);
 }
 
 /** The list is read, and each of its numbers looked up: without the sum, SQLite would look through the range of numbers. */
@@ -53,7 +51,7 @@ const IN_BOTH = `SELECT l.number FROM noun_lists AS l CROSS JOIN nouns AS n
  * @returns the numbers of nouns that are in both, and the one to go on after; absent: there are no more
  */
 async function findInBoth(
-  database: Database,
+  database: Transactions,
   name: CollectionName,
   { organization, listed }: Required<Among>,
   { after, limit }: { readonly after: number; readonly limit: number },
@@ -87,26 +85,21 @@ async function findInBoth(
   return { numbers, next: from };
 }
 
-const toPage = (rows: readonly (Row | undefined)[], next: unknown): Page<string> =>
-  defined({
-    items: rows.flatMap((row) => (row ? [String(row.document)] : [])),
-    next: next === undefined ? undefined : String(next),
-  });
-
-/** @returns the documents of the nouns */
+/** @returns the rows of the nouns */
 export async function pageOfNouns(
-  database: Database,
+  database: Transactions,
   name: CollectionName,
   { after, limit, organization, listed }: PageOptions,
-): Promise<Page<string>> {
+): Promise<Page<Row>> {
   const start = Number(after ?? 0);
   if (organization !== undefined && listed) {
     const both = { organization, listed };
     const { numbers, next } = await findInBoth(database, name, both, { after: start, limit });
-    const documents = numbers.map((number) =>
+    const rows = numbers.map((number) =>
       database.get('SELECT document FROM nouns WHERE collection = ? AND number = ?', [name, number]),
     );
-    return toPage(documents, next);
+    const items = rows.filter((row) => row !== undefined);
+    return defined({ items, next: next === undefined ? undefined : String(next) });
   }
   const { sql, values } = listed ? listOf(name, listed) : listOfAll(name, organization);
   const numbers = `SELECT number FROM ${sql} AND number > ? ORDER BY number LIMIT ?`;
@@ -117,11 +110,11 @@ export async function pageOfNouns(
       : numbers.replace('SELECT number', 'SELECT number, document'),
     [...values, start, limit + 1, ...(listed ? [name] : [])],
   );
-  return toPage(rows.slice(0, limit), rows.length > limit ? rows[limit - 1]?.number : undefined);
+  return toPage(rows, limit, ({ number }) => number);
 }
 
 export async function countNouns(
-  database: Database,
+  database: Transactions,
   name: CollectionName,
   { organization, listed }: Among,
   limit: number,

@@ -1,6 +1,6 @@
 /** Events on their way to webhooks. */
 import type { Outbox, OutboxRow } from '../../../src/storage/contract.ts';
-import { defined } from '../../../src/storage/defined.ts';
+import { toPage } from '../../../src/storage/pages.ts';
 import type { Transactions } from './database.ts';
 import type { Row, Values } from './statements.ts';
 
@@ -76,8 +76,7 @@ export function createOutbox(database: Transactions): Outbox {
         `SELECT * FROM outbox WHERE webhook = ? ${of} AND position < ? ORDER BY position DESC LIMIT ?`,
         [webhook, ...(state === undefined ? [] : [state]), Number(after), limit + 1],
       );
-      const items = rows.slice(0, limit);
-      return defined({ items, next: rows.length > limit ? String(items.at(-1)?.position) : undefined });
+      return toPage(rows, limit, ({ position }) => position);
     },
   };
 }
