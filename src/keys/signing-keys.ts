@@ -113,7 +113,7 @@ export async function listSigningKeys(keys: Pick<KeyStore, 'list'>): Promise<Sto
 async function carryOut(step: KeyStep, deps: SigningKeysDeps): Promise<void> {
   if (step.kind === 'replace') return deps.keys.replace(step.key);
   const { alg, activeFrom, after } = step;
-  const { key } = await deps.vault.secret('firstSigningKeys');
+  const { key } = (await deps.vault.ring('firstSigningKeys')).current();
   const name = after === undefined ? alg : `${alg} after ${after}`;
   await storeNewKey(deps, alg, activeFrom, createHmac('sha256', key).update(name).digest('base64url'));
 }

@@ -26,10 +26,10 @@ import { BrokenSeal, DamagedKeyStore, MissingMasterKey, WrongMasterKey } from '.
 export type { MasterKey } from './master-key.ts';
 export { BrokenSeal, DamagedKeyStore, MissingMasterKey, VaultError, WrongMasterKey } from './vault-errors.ts';
 
-/** The versions of one purpose, for callers that cannot wait. Follows `refresh` and `rotateSecret`. */
+/** The versions of one purpose. Follows `refresh` and `rotateSecret`. */
 export interface SecretRing {
   current(): SecretVersion;
-  /** As `Vault.secrets`. */
+  /** The current one first, then the others, newest first. */
   all(): readonly SecretVersion[];
   byId(id: string): Buffer | undefined;
 }
@@ -43,11 +43,7 @@ export interface Vault {
   seal(plaintext: Buffer | string, aad: string): string;
   /** @throws BrokenSeal */
   open(sealed: string, aad: string): Buffer;
-  /** The current secret of a purpose. Made at its first use; processes that start at once agree on one. */
-  secret(purpose: string): Promise<SecretVersion>;
-  /** All versions: the current one first, then the others, newest first. */
-  secrets(purpose: string): Promise<readonly SecretVersion[]>;
-  /** Both of the above without waiting, once this has resolved. */
+  /** The secret of a purpose. Made at its first use; processes that start at once agree on one. */
   ring(purpose: string): Promise<SecretRing>;
   /**
    * Makes a new version; the older ones stay. Two callers at once make one.
@@ -69,6 +65,7 @@ interface Snapshot {
 }
 
 const CHECK = 'check';
+const CHECK_NAME = keyName({ id: CHECK, purpose: CHECK });
 const NOT_SECRETS: ReadonlySet<string> = new Set([CHECK, DATA, 'signing']);
 const PURPOSE = /^[a-z][A-Za-z0-9]*$/;
 
@@ -87,8 +84,13 @@ export async function openVault({
   readonly now: () => number;
 }): Promise<Vault> {
   // The rows come first: where there are any, the file that wraps them has been there before.
-  const master = await requireMasterKey(masterKey, await keys.list());
-  await requireRightKey(keys, master, masterKey, now());
+  const there = await keys.list();
+  const master = await requireMasterKey(masterKey, there);
+  if (there.length === 0) {
+    const sealed = encrypt(master, Buffer.from(CHECK), CHECK_NAME);
+    await keys.insert({ id: CHECK, purpose: CHECK, sealed, createdAt: now(), activeFrom: now() });
+  }
+  requireRightKey(there.length === 0 ? await keys.list() : there, master, masterKey);
   const watched = new Set<string>();
   let snapshot = await load();
   if (snapshot.dataKeys.length === 0) {
@@ -119,20 +121,8 @@ export async function openVault({
     return reloading;
   }
 
-  function current<T extends Version>(versions: readonly T[]): T | undefined {
-    const at = now();
-    // A clock that was set back must not leave the server without a secret.
-    return versions.find(({ activeFrom }) => activeFrom <= at) ?? versions.at(-1);
-  }
-
-  function currentFirst(versions: readonly Version[]): readonly Version[] {
-    const first = current(versions);
-    return first ? [first, ...versions.filter((version) => version !== first)] : [];
-  }
-
-  function watch(purpose: string): readonly Version[] {
-    if (!PURPOSE.test(purpose) || NOT_SECRETS.has(purpose))
-      throw new TypeError(`"${purpose}" is not a purpose of a secret`);
+  function versionsOf(purpose: string): readonly Version[] {
+    if (purpose === DATA) return snapshot.dataKeys;
     const known = snapshot.secrets.get(purpose);
     if (known) return known;
     const opened = openSecrets(snapshot.rows, snapshot.dataKeys, purpose);
@@ -141,11 +131,16 @@ export async function openVault({
     return opened;
   }
 
+  function current(purpose: string): Version {
+    const versions = versionsOf(purpose);
+    const at = now();
+    // A clock that was set back must not leave the server without a secret.
+    return required(versions.find(({ activeFrom }) => activeFrom <= at) ?? versions.at(-1), purpose);
+  }
+
   function seal(plaintext: Buffer | string, aad: string): string {
     if (aad === '') throw new TypeError('sealing needs an aad');
-    const version = current(snapshot.dataKeys);
-    if (!version) throw new DamagedKeyStore('The key store holds no data key.');
-    return sealUnder(version, Buffer.from(plaintext), aad);
+    return sealUnder(current(DATA), Buffer.from(plaintext), aad);
   }
 
   async function insertVersion(purpose: string, number: number, activeInMs: number): Promise<void> {
@@ -158,46 +153,61 @@ export async function openVault({
     await keys.insert({ id, purpose, sealed, createdAt, activeFrom: createdAt + activeInMs });
   }
 
-  async function secretVersions(purpose: string): Promise<readonly Version[]> {
-    if (watch(purpose).length === 0) {
-      await insertVersion(purpose, 1, 0);
-      await reload();
-    }
-    return currentFirst(watch(purpose));
-  }
-
   async function addVersion(
     purpose: string,
-    versions: () => readonly Version[],
-    options: { readonly activeInMs?: number } = {},
+    { activeInMs = 0 }: { readonly activeInMs?: number } = {},
   ): Promise<Version> {
     await reload();
-    await insertVersion(purpose, (versions()[0]?.number ?? 0) + 1, options.activeInMs ?? 0);
+    await insertVersion(purpose, (versionsOf(purpose)[0]?.number ?? 0) + 1, activeInMs);
     await reload();
-    return requireFirst(versions(), purpose);
+    return required(versionsOf(purpose)[0], purpose);
   }
 
   return {
     seal,
-    open: (sealed, aad) => openSealed(snapshot.dataKeys, sealed, aad),
-    secret: async (purpose) => requireFirst(await secretVersions(purpose), purpose),
-    secrets: secretVersions,
+    open(sealed, aad) {
+      const opened = findOpened(snapshot.dataKeys, sealed, aad);
+      if (opened) return opened;
+      throw new BrokenSeal(
+        `What is sealed as ${aad} does not open: it was changed, moved, or sealed under a key that this store does not have.`,
+      );
+    },
     async ring(purpose) {
-      await secretVersions(purpose);
+      requirePurpose(purpose);
+      if (versionsOf(purpose).length === 0) {
+        await insertVersion(purpose, 1, 0);
+        await reload();
+      }
       return {
-        current: () => requireFirst(currentFirst(watch(purpose)), purpose),
-        all: () => currentFirst(watch(purpose)),
-        byId: (id) => watch(purpose).find((version) => version.id === id)?.key,
+        current: () => current(purpose),
+        all() {
+          const first = current(purpose);
+          return [first, ...versionsOf(purpose).filter((version) => version !== first)];
+        },
+        byId: (id) => versionsOf(purpose).find((version) => version.id === id)?.key,
       };
     },
-    rotateSecret: (purpose, options) => addVersion(purpose, () => watch(purpose), options),
-    rotateDataKey: async (options) => (await addVersion(DATA, () => snapshot.dataKeys, options)).id,
+    async rotateSecret(purpose, options) {
+      requirePurpose(purpose);
+      return addVersion(purpose, options);
+    },
+    rotateDataKey: async (options) => (await addVersion(DATA, options)).id,
     async refresh() {
       if ((await keys.revision()) === snapshot.revision) return false;
       await reload();
       return true;
     },
   };
+}
+
+function requirePurpose(purpose: string): void {
+  if (PURPOSE.test(purpose) && !NOT_SECRETS.has(purpose)) return;
+  throw new TypeError(`"${purpose}" is not a purpose of a secret`);
+}
+
+function required(version: Version | undefined, purpose: string): Version {
+  if (version) return version;
+  throw new DamagedKeyStore(`The key store keeps no key of purpose ${purpose}.`);
 }
 
 async function requireMasterKey(masterKey: MasterKey, rows: readonly StoredKey[]): Promise<Buffer> {
@@ -216,50 +226,20 @@ async function requireMasterKey(masterKey: MasterKey, rows: readonly StoredKey[]
   try {
     return parseMasterKey(text ?? '');
   } catch (cause) {
-    throw new WrongMasterKey(
-      `The key file ${path} does not hold a master key: ${(cause as Error).message}.`,
-      {
-        cause,
-      },
-    );
+    const why = (cause as Error).message;
+    throw new WrongMasterKey(`The key file ${path} does not hold a master key: ${why}.`, { cause });
   }
 }
 
 /** The check value tells a wrong master key from a damaged store. */
-async function requireRightKey(
-  keys: KeyStore,
-  master: Buffer,
-  masterKey: MasterKey,
-  at: number,
-): Promise<void> {
-  const name = keyName({ id: CHECK, purpose: CHECK });
-  let rows = await keys.list();
-  if (rows.length === 0) {
-    const sealed = encrypt(master, Buffer.from(CHECK), name);
-    await keys.insert({ id: CHECK, purpose: CHECK, sealed, createdAt: at, activeFrom: at });
-    rows = await keys.list();
-  }
+function requireRightKey(rows: readonly StoredKey[], master: Buffer, masterKey: MasterKey): void {
   const check = rows.find(({ id }) => id === CHECK);
   if (!check) throw new DamagedKeyStore('The key store has lost its check value: restore it from a backup.');
-  if (decrypt(master, check.sealed, name)) return;
+  if (decrypt(master, check.sealed, CHECK_NAME)) return;
   const given = {
     env: 'The key in GRANTABLE_MASTER_KEY',
     file: `The key in the file ${masterKey.path} (GRANTABLE_MASTER_KEY_FILE)`,
     'data-folder': `The key in ${masterKey.path}`,
   }[masterKey.source];
   throw new WrongMasterKey(`${given} is not the master key that this store was made with.`);
-}
-
-function openSealed(dataKeys: readonly Version[], sealed: string, aad: string): Buffer {
-  const opened = findOpened(dataKeys, sealed, aad);
-  if (opened) return opened;
-  throw new BrokenSeal(
-    `What is sealed as ${aad} does not open: it was changed, moved, or sealed under a key that this store does not have.`,
-  );
-}
-
-function requireFirst(versions: readonly Version[], purpose: string): Version {
-  const [first] = versions;
-  if (!first) throw new DamagedKeyStore(`The key store keeps no key of purpose ${purpose}.`);
-  return first;
 }

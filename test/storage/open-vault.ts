@@ -12,6 +12,6 @@ const vault = await openVault({
   masterKey: { source: 'data-folder', path: join(folder, 'master.key') },
   now: Date.now,
 });
-const { key } = await vault.secret('cookies');
+const { key } = (await vault.ring('cookies')).current();
 process.stdout.write(key.toString('hex'));
 await storage.close();

@@ -15,6 +15,7 @@ import {
   type MasterKey,
   MissingMasterKey,
   openVault,
+  type Vault,
   WrongMasterKey,
 } from '../../src/storage/vault.ts';
 
@@ -77,6 +78,8 @@ after(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const secretOf = async (vault: Vault, purpose: string) => (await vault.ring(purpose)).current();
+
 const newFolder = (): Promise<string> => mkdtemp(join(folder, 'data-'));
 
 test('sealed text opens again in another process and never repeats', async () => {
@@ -96,7 +99,7 @@ test('sealed text opens again in another process and never repeats', async () =>
 test('SE-01 the store holds no key in the clear', async () => {
   const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
-  const cookies = await vault.secret('cookies');
+  const cookies = await secretOf(vault, 'cookies');
   const dump = JSON.stringify(await keys.list());
   for (const encoding of ['hex', 'base64', 'base64url'] as const) {
     assert.ok(!dump.includes(cookies.key.toString(encoding)));
@@ -133,13 +136,13 @@ test('ciphertext that was moved does not open where it does not belong', async (
   const stranger = await openVault({ keys: await createKeyStore(), masterKey, now });
   assert.throws(() => stranger.open(vault.seal('secret', 'a/1'), 'a/1'), BrokenSeal);
 
-  const cookies = await vault.secret('cookies');
-  await vault.secret('refresh');
+  const cookies = await secretOf(vault, 'cookies');
+  await secretOf(vault, 'refresh');
   const { sealed } = await keys.find(cookies.id);
   await keys.replace({ ...(await keys.find('refresh-1')), sealed });
   const later = await openVault({ keys, masterKey, now });
-  await assert.rejects(later.secret('refresh'), DamagedKeyStore);
-  assert.deepEqual(await later.secret('cookies'), await vault.secret('cookies'));
+  await assert.rejects(secretOf(later, 'refresh'), DamagedKeyStore);
+  assert.deepEqual(await secretOf(later, 'cookies'), await secretOf(vault, 'cookies'));
 });
 
 test('a wrong master key is said in one sentence, and nothing is changed', async () => {
@@ -185,7 +188,7 @@ test('a damaged key store is told from a wrong master key', async () => {
   for (const [what, damage] of damages) {
     const keys = await createKeyStore();
     const vault = await openVault({ keys, masterKey, now });
-    await vault.secret('cookies');
+    await secretOf(vault, 'cookies');
     await damage(keys);
     await assert.rejects(openVault({ keys, masterKey, now }), DamagedKeyStore, what);
   }
@@ -268,7 +271,7 @@ test('many vaults opened at once on an empty store agree on file, keys and secre
     ),
   );
   const vaults = await Promise.all(opening);
-  const secrets = await Promise.all(vaults.map((vault) => vault.secret('clientSecrets')));
+  const secrets = await Promise.all(vaults.map((vault) => secretOf(vault, 'clientSecrets')));
   for (const secret of secrets) assert.deepEqual(secret, secrets[0]);
   for (const vault of vaults) {
     assert.equal(vaults[0]?.open(vault.seal('x', 'a'), 'a').toString(), 'x');
@@ -296,11 +299,11 @@ test('a vault whose insert comes second takes what the first one made', async ()
   const keys = await createKeyStore();
   const first = await openVault({ keys, masterKey, now });
   const second = await openVault({ keys, masterKey, now });
-  keys.beforeNextInsert(() => first.secret('cookies'));
-  assert.deepEqual(await second.secret('cookies'), await first.secret('cookies'));
+  keys.beforeNextInsert(() => secretOf(first, 'cookies'));
+  assert.deepEqual(await secretOf(second, 'cookies'), await secretOf(first, 'cookies'));
   keys.beforeNextInsert(() => first.rotateSecret('cookies'));
-  assert.deepEqual(await second.rotateSecret('cookies'), await first.secret('cookies'));
-  assert.equal((await second.secrets('cookies')).length, 2);
+  assert.deepEqual(await second.rotateSecret('cookies'), await secretOf(first, 'cookies'));
+  assert.equal((await second.ring('cookies')).all().length, 2);
 });
 
 test('of two stores opened at once with different master keys one wins', async () => {
@@ -320,7 +323,7 @@ test('JW-09 secrets have no default and differ between purposes and between serv
   for (let server = 0; server < 3; server += 1) {
     const vault = await openVault({ keys: await createKeyStore(), masterKey, now });
     for (const purpose of purposes) {
-      const { key } = await vault.secret(purpose);
+      const { key } = await secretOf(vault, purpose);
       assert.equal(key.length, 32);
       made.add(key.toString('hex'));
     }
@@ -331,7 +334,7 @@ test('JW-09 secrets have no default and differ between purposes and between serv
 test('no secret has the purpose of a key of another kind', async () => {
   const vault = await openVault({ keys: await createKeyStore(), masterKey, now });
   for (const purpose of ['check', 'data', 'signing', '', 'a/b', 'Cookies', '__proto__']) {
-    await assert.rejects(vault.secret(purpose), TypeError, purpose);
+    await assert.rejects(secretOf(vault, purpose), TypeError, purpose);
   }
 });
 
@@ -339,11 +342,11 @@ test('SE-02 a rotated secret is the new current one and the old one is still kno
   const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
   const ring = await vault.ring('clientSecrets');
-  const old = await vault.secret('clientSecrets');
+  const old = await secretOf(vault, 'clientSecrets');
   const made = await vault.rotateSecret('clientSecrets');
   assert.notDeepEqual(made.key, old.key);
   assert.deepEqual(
-    (await vault.secrets('clientSecrets')).map(({ id }) => id),
+    (await vault.ring('clientSecrets')).all().map(({ id }) => id),
     ['clientSecrets-2', 'clientSecrets-1'],
   );
   assert.deepEqual(ring.current(), made);
@@ -351,7 +354,7 @@ test('SE-02 a rotated secret is the new current one and the old one is still kno
   assert.equal(ring.byId('clientSecrets-9'), undefined);
   assert.equal(ring.byId('cookies-1'), undefined);
   for (let number = 3; number <= 12; number += 1) await vault.rotateSecret('clientSecrets');
-  assert.equal((await vault.secret('clientSecrets')).id, 'clientSecrets-12');
+  assert.equal((await secretOf(vault, 'clientSecrets')).id, 'clientSecrets-12');
 });
 
 test('SE-02 other processes learn of a rotation by one read', async () => {
@@ -369,14 +372,14 @@ test('SE-02 other processes learn of a rotation by one read', async () => {
   assert.equal(await two.refresh(), false);
   assert.equal(keys.counts.list, before.list);
   assert.equal(keys.counts.revision, before.revision + 1);
-  await two.secret('refresh');
+  await secretOf(two, 'refresh');
   assert.equal(keys.counts.list, before.list);
 });
 
 test('SE-02 a secret made for later is known before it is the current one', async () => {
   let at = NOW;
   const vault = await openVault({ keys: await createKeyStore(), masterKey, now: () => at });
-  const old = await vault.secret('refresh');
+  const old = await secretOf(vault, 'refresh');
   const made = await vault.rotateSecret('refresh', { activeInMs: 60_000 });
   const ring = await vault.ring('refresh');
   assert.deepEqual(ring.current(), old);
@@ -391,28 +394,28 @@ test('SE-02 the data key rotates while what it sealed still opens', async () => 
   const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
   const before = vault.seal('old', 'a');
-  const cookies = await vault.secret('cookies');
+  const cookies = await secretOf(vault, 'cookies');
   assert.equal(await vault.rotateDataKey(), 'data-2');
   const sealed = vault.seal('new', 'a');
   assert.match(sealed, /^g1\.data-2\./);
   const other = await openVault({ keys, masterKey, now });
   assert.equal(other.open(before, 'a').toString(), 'old');
   assert.equal(other.open(sealed, 'a').toString(), 'new');
-  assert.deepEqual(await other.secret('cookies'), cookies);
+  assert.deepEqual(await secretOf(other, 'cookies'), cookies);
   assert.throws(() => vault.open(before.replace('data-1', 'data-2'), 'a'), BrokenSeal);
 });
 
 test('a refresh that finds damage says so and keeps what was known', async () => {
   const keys = await createKeyStore();
   const vault = await openVault({ keys, masterKey, now });
-  const cookies = await vault.secret('cookies');
+  const cookies = await secretOf(vault, 'cookies');
   const row = await keys.find('cookies-1');
   await keys.replace({ ...row, sealed: 'g1.data-1.AAAA' });
   await assert.rejects(vault.refresh(), DamagedKeyStore);
-  assert.deepEqual(await vault.secret('cookies'), cookies);
+  assert.deepEqual(await secretOf(vault, 'cookies'), cookies);
   await keys.replace(row);
   assert.equal(await vault.refresh(), true);
-  assert.deepEqual(await vault.secret('cookies'), cookies);
+  assert.deepEqual(await secretOf(vault, 'cookies'), cookies);
 });
 
 test('SE-06 a master key is 64 hex digits or base64 of 32 random bytes', () => {
