@@ -14,13 +14,14 @@ export interface Found<T> {
   readonly from: readonly string[];
 }
 
-export type Finder<T> = (key: string) => Promise<T | undefined>;
+/** What a reading finds; undefined only if it may find nothing. */
+type ValueOf<F> = F extends Found<infer T> ? T : undefined;
 
 /** How one view answers. Those who ask for one key at a time wait for one reading. */
-export type Remember = <T extends object>(
+export type Remember = <F extends Found<object> | undefined>(
   kind: string,
-  read: (key: string) => Promise<Found<T> | undefined>,
-) => Finder<T>;
+  read: (key: string) => Promise<F>,
+) => (key: string) => Promise<ValueOf<F>>;
 
 /** @returns makes the `Remember` of the view of a revision */
 export function createMemory(freshness: Pick<Freshness, 'holds'>): (revision: number) => Remember {
@@ -34,21 +35,18 @@ export function createMemory(freshness: Pick<Freshness, 'holds'>): (revision: nu
   }
 
   return (since) =>
-    <T extends object>(kind: string, read: (key: string) => Promise<Found<T> | undefined>): Finder<T> => {
+    <F extends Found<object> | undefined>(kind: string, read: (key: string) => Promise<F>) => {
       const kept = keptOf(kind);
-      const answered = new Map<string, Promise<T | undefined>>();
+      const answered = new Map<string, Promise<ValueOf<F>>>();
 
       /** A miss is not kept: rows that are not there must not push out those that are. */
-      async function readOnce(key: string): Promise<T | undefined> {
+      async function readOnce(key: string): Promise<ValueOf<F>> {
         try {
           const found = await read(key);
-          if (!found) {
-            answered.delete(key);
-            return undefined;
-          }
           const other = kept.peek(key);
-          if (!other || other.since <= since) kept.set(key, { ...found, since });
-          return found.value;
+          if (!found) answered.delete(key);
+          else if (!other || other.since <= since) kept.set(key, { ...found, since });
+          return found?.value as ValueOf<F>;
         } catch (error) {
           answered.delete(key);
           throw error;
@@ -60,7 +58,7 @@ export function createMemory(freshness: Pick<Freshness, 'holds'>): (revision: nu
         if (known) return known;
         const before = kept.get(key);
         const holds = before !== undefined && freshness.holds(before);
-        const answer = holds ? Promise.resolve(before.value as T) : readOnce(key);
+        const answer = holds ? Promise.resolve(before.value as ValueOf<F>) : readOnce(key);
         if (answered.size >= ANSWERS_KEPT) answered.delete(answered.keys().next().value as string);
         answered.set(key, answer);
         return answer;
