@@ -12,15 +12,6 @@ export interface Derived {
   readonly from: readonly string[];
 }
 
-export interface Freshness {
-  /** @param changes undefined: anything may have changed @param revision that covers them; it only grows */
-  note(changes: readonly DirectoryChange[] | undefined, revision: number): void;
-  /** Whether nothing of what it was derived from has changed after `since`. */
-  holds(derived: Derived): boolean;
-  /** The revision of the last change that concerns one of the organizations. */
-  lastChangeOf(organizations: readonly string[]): number;
-}
-
 /** Changes kept in memory; when one is forgotten, all that was derived before it is read again. */
 const CHANGES_KEPT = 20_000;
 
@@ -31,7 +22,9 @@ export const allOf = (collection: CollectionName, organization: string): string 
 const anythingOf = (organization: string): string => `anything of ${organization}`;
 const EVERYWHERE = 'everywhere';
 
-export function createFreshness(): Freshness {
+export type Freshness = ReturnType<typeof createFreshness>;
+
+export function createFreshness() {
   /** Oldest first. */
   const changedAt = new Map<string, number>();
   /** What changed up to this revision is unknown. */
@@ -48,7 +41,8 @@ export function createFreshness(): Freshness {
   }
 
   return {
-    note(changes, revision) {
+    /** @param changes undefined: anything may have changed @param revision that covers them; it only grows */
+    note(changes: readonly DirectoryChange[] | undefined, revision: number): void {
       if (!changes) {
         changedAt.clear();
         floor = revision;
@@ -60,8 +54,11 @@ export function createFreshness(): Freshness {
         if (organization !== undefined) stamp(allOf(collection, organization), revision);
       }
     },
-    holds: ({ since, from }) => since >= floor && from.every((what) => (changedAt.get(what) ?? 0) <= since),
-    lastChangeOf: (organizations) =>
+    /** Whether nothing of what it was derived from has changed after `since`. */
+    holds: ({ since, from }: Derived): boolean =>
+      since >= floor && from.every((what) => (changedAt.get(what) ?? 0) <= since),
+    /** The revision of the last change that concerns one of the organizations. */
+    lastChangeOf: (organizations: readonly string[]): number =>
       Math.max(
         floor,
         changedAt.get(EVERYWHERE) ?? 0,

@@ -5,33 +5,28 @@ import { findableEmail, findableUsername } from '../nouns/usernames.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { parseUserSubject } from './subjects.ts';
 
-export interface Users {
-  find(id: string): Promise<User | undefined>;
-  /** @param number as older APIs name people */
-  findNumber(number: number): Promise<User | undefined>;
-  /** The enabled user that a token's subject names, only if the realm fits too. */
-  findBySubject(subject: string): Promise<User | undefined>;
-  /** By username or, if it looks like one, email address. */
-  findByLogin(realm: Realm, login: string): Promise<User | undefined>;
-  /** By who they are at another issuer; disabled ones too. */
-  findByIdentity(realm: Realm, identity: Identity): Promise<User | undefined>;
-}
-
 /** Whether a user may log in and have tokens. */
 export function isActive({ enabled, pending }: Pick<User, 'enabled' | 'pending'>): boolean {
   return enabled && pending !== true;
 }
 
-export function createUsers({ users }: Pick<DirectoryStore, 'users'>): Users {
+export type Users = ReturnType<typeof createUsers>;
+
+export function createUsers({ users }: Pick<DirectoryStore, 'users'>) {
   return {
-    find: (id) => users.get(id),
-    findNumber: (number) => users.findNumber(number),
-    async findBySubject(subject) {
+    find: (id: string) => users.get(id),
+    /** @param number as older APIs name people */
+    findNumber: (number: number) => users.findNumber(number),
+    /** The enabled user that a token's subject names, only if the realm fits too. */
+    async findBySubject(subject: string): Promise<User | undefined> {
       const named = parseUserSubject(subject);
       const user = named && (await users.get(named.id));
       return user && isActive(user) && user.realm === named?.realm ? user : undefined;
     },
-    findByIdentity: (realm, identity) => users.findBy('identity', identityKey(realm, identity)),
+    /** By who they are at another issuer; disabled ones too. */
+    findByIdentity: (realm: Realm, identity: Identity) =>
+      users.findBy('identity', identityKey(realm, identity)),
+    /** By username or, if it looks like one, email address. */
     async findByLogin(realm: Realm, login: string): Promise<User | undefined> {
       const username = findableUsername(login);
       const byName =

@@ -13,35 +13,28 @@ export interface Use {
   readonly address: string;
 }
 
-/** The latest use of each thing. */
-export interface Uses<U extends Use> {
-  find(id: string): Promise<U | undefined>;
-  /** One that this process wrote in the last minute: another one needs not be written. */
-  recent(id: string): U | undefined;
-  write(id: string, use: U): Promise<void>;
-}
-
 export interface UsesDeps {
   readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert'>;
   /** Milliseconds. */
   readonly now: () => number;
 }
 
-/** @param model kind of the things, under which their uses are stored */
-export function createUses<U extends Use>(model: string, { artifacts, now }: UsesDeps): Uses<U> {
+/** The latest use of each thing. @param model kind of the things, under which their uses are stored */
+export function createUses<U extends Use>(model: string, { artifacts, now }: UsesDeps) {
   const written = new LRUCache<string, U>({ max: REMEMBERED });
   const keyOf = (id: string) => hash('sha256', `${model}\0${id}`, 'buffer').subarray(0, 22);
 
   return {
-    async find(id) {
+    async find(id: string): Promise<U | undefined> {
       const stored = await artifacts.find(model, keyOf(id), now());
       return stored?.payload as U | undefined;
     },
-    recent(id) {
+    /** One that this process wrote in the last minute: another one needs not be written. */
+    recent(id: string): U | undefined {
       const last = written.get(id);
       return last && now() - last.at < WRITTEN_EVERY_MS ? last : undefined;
     },
-    async write(id, use) {
+    async write(id: string, use: U): Promise<void> {
       // At once, so that requests at the same time write it once.
       written.set(id, use);
       try {

@@ -40,23 +40,6 @@ export interface SigningKey extends Pick<StoredKey, 'createdAt' | 'activeFrom' |
   readonly publicJwk: JsonWebKeyInput['key'];
 }
 
-export interface SigningKeys {
-  /** All published keys, per algorithm the active one first. */
-  published(): readonly SigningKey[];
-  /** The key that signs at this moment for a choice. @throws Error without one */
-  active(...choice: AlgChoice): SigningKey;
-  stateOf(key: SigningKey): KeyState;
-  /** Re-reads the store if any key changed; true if the published or the signing keys changed. */
-  refresh(): Promise<boolean>;
-  /**
-   * Makes, retires and takes back keys as the directory names algorithms; every process may do so at any time.
-   * @param choices of all resources and applications
-   * @param longestLifetime seconds that a token may live
-   * @returns true if the published or the signing keys changed
-   */
-  follow(choices: readonly AlgChoice[], longestLifetime: number): Promise<boolean>;
-}
-
 export interface SigningKeysDeps {
   readonly keys: KeyStore;
   readonly vault: Vault;
@@ -118,8 +101,10 @@ async function carryOut(step: KeyStep, deps: SigningKeysDeps): Promise<void> {
   await storeNewKey(deps, alg, activeFrom, createHmac('sha256', key).update(name).digest('base64url'));
 }
 
+export type SigningKeys = Awaited<ReturnType<typeof loadSigningKeys>>;
+
 /** A new store has no keys; the first `follow` makes them. */
-export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKeys> {
+export async function loadSigningKeys(deps: SigningKeysDeps) {
   const { keys, vault, now } = deps;
   let revision = await keys.revision();
   const opened = new Map<string, SigningKey>();
@@ -138,7 +123,8 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
     signers.until = 0;
   }
 
-  const published = (): SigningKey[] => publishedOf(all, now());
+  /** All published keys, per algorithm the active one first. */
+  const published = (): readonly SigningKey[] => publishedOf(all, now());
   const stateOf = (key: SigningKey): KeyState => keyStateOf(all, key, now());
   const fingerprint = (): string =>
     published()
@@ -147,6 +133,8 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
 
   await read();
   let lastFingerprint = fingerprint();
+
+  /** Re-reads the store if any key changed; true if the published or the signing keys changed. */
   async function refresh(): Promise<boolean> {
     const latest = await keys.revision();
     if (latest !== revision) {
@@ -161,7 +149,8 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
 
   return {
     published,
-    active(...choice) {
+    /** The key that signs at this moment for a choice. @throws Error without one */
+    active(...choice: AlgChoice): SigningKey {
       const at = now();
       if (at < signers.from || at >= signers.until) {
         signers = { byChoice: new Map(), from: at, until: signersHoldUntil(all, at) };
@@ -174,7 +163,13 @@ export async function loadSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
     },
     stateOf,
     refresh,
-    async follow(choices, longestLifetime) {
+    /**
+     * Makes, retires and takes back keys as the directory names algorithms; every process may do so at any time.
+     * @param choices of all resources and applications
+     * @param longestLifetime seconds that a token may live
+     * @returns true if the published or the signing keys changed
+     */
+    async follow(choices: readonly AlgChoice[], longestLifetime: number): Promise<boolean> {
       const changedBefore = await refresh();
       const steps = planKeys(stored, choices, { now: now(), longestLifetime });
       if (steps.length === 0) return changedBefore;

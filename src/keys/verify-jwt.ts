@@ -14,11 +14,6 @@ const REMEMBERED_TOKENS = 10_000;
 /** Larger than any token that this server makes. */
 const MAX_LENGTH = 16_384;
 
-export interface VerifiedAccessToken {
-  readonly jti: string;
-  readonly hasExpired: boolean;
-}
-
 /** The cached facts of a token with a valid signature. */
 interface Facts {
   readonly jti: string;
@@ -28,12 +23,7 @@ interface Facts {
   readonly aud: unknown;
 }
 
-export interface JwtVerifier {
-  /** @returns undefined if this server did not sign it as an access token */
-  verify(value: string): Promise<VerifiedAccessToken | undefined>;
-  /** Call it when the key set changed: tokens that a removed key signed are rejected. */
-  forget(): void;
-}
+export type JwtVerifier = ReturnType<typeof createJwtVerifier>;
 
 /** These errors say that a value is not one of our tokens. @throws any other error */
 function refuseForeign(error: unknown): undefined {
@@ -52,7 +42,7 @@ export function createJwtVerifier({
   directory: Pick<Directory, 'view'>;
   /** Milliseconds. */
   now: () => number;
-}): JwtVerifier {
+}) {
   const createMemory = () => new LRUCache<string, Facts>({ max: REMEMBERED_TOKENS });
   let remembered = createMemory();
   let keySet: ReturnType<typeof createLocalJWKSet> | undefined;
@@ -103,13 +93,15 @@ export function createJwtVerifier({
   }
 
   return {
-    async verify(value) {
+    /** @returns undefined if this server did not sign it as an access token */
+    async verify(value: string): Promise<{ jti: string; hasExpired: boolean } | undefined> {
       if (value.length > MAX_LENGTH) return undefined;
       const facts = await findFacts(value);
       if (!facts || !(await hasItsType(facts))) return undefined;
       return { jti: facts.jti, hasExpired: facts.exp * 1000 <= now() };
     },
-    forget() {
+    /** Call it when the key set changed: tokens that a removed key signed are rejected. */
+    forget(): void {
       keySet = undefined;
       remembered = createMemory();
     },

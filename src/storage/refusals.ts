@@ -7,18 +7,6 @@
 import type { AuditEntry, AuditLog } from './contract.ts';
 import { defined } from './defined.ts';
 
-export interface Refusals {
-  /**
-   * @param isProved whether the client, and the person if there is one, have authenticated: far more of these are
-   *   written, counted by client and person
-   */
-  append(entry: AuditEntry, isProved: boolean): Promise<void>;
-  /** Writes how many were left out in windows that have ended. */
-  tellEnded(): Promise<void>;
-  /** Writes how many have been left out so far. */
-  settle(): Promise<void>;
-}
-
 const WINDOW_MS = 60_000;
 /** Rows that one address gets in a window. */
 const ROWS_OF_ADDRESS = 10;
@@ -36,6 +24,8 @@ interface Count {
   leftOut: number;
 }
 
+export type Refusals = ReturnType<typeof createRefusals>;
+
 export function createRefusals({
   audit,
   toKey,
@@ -46,7 +36,7 @@ export function createRefusals({
   readonly toKey: (address: string) => string;
   /** Milliseconds. */
   readonly now: () => number;
-}): Refusals {
+}) {
   let counts = new Map<string, Count>();
   /** When the first of them was counted. */
   let since = 0;
@@ -65,6 +55,7 @@ export function createRefusals({
     return count;
   }
 
+  /** Writes how many have been left out so far. */
   async function settle(): Promise<void> {
     const ended = counts;
     const at = now();
@@ -83,13 +74,18 @@ export function createRefusals({
     }
   }
 
+  /** Writes how many were left out in windows that have ended. */
   async function tellEnded(): Promise<void> {
     // Also if the clock was set back; otherwise no row would be written until it has caught up.
     if (Math.abs(now() - since) >= WINDOW_MS) await settle();
   }
 
   return {
-    async append(entry, isProved) {
+    /**
+     * @param isProved whether the client, and the person if there is one, have authenticated: far more of these are
+     *   written, counted by client and person
+     */
+    async append(entry: AuditEntry, isProved: boolean): Promise<void> {
       await tellEnded();
       if (counts.size === 0) since = now();
       const count = countOf(entry, isProved);

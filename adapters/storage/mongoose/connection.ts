@@ -1,5 +1,5 @@
 /** Keeps the connection, and opens a new one when the driver's monitor has died. */
-import { type Connection, type ConnectOptions, createConnection, mongo } from 'mongoose';
+import { type ConnectOptions, createConnection, mongo } from 'mongoose';
 import { CannotOpenStore, StoreUnavailable } from '../../../src/storage/contract.ts';
 import { guardedLong } from './errors.ts';
 
@@ -56,11 +56,6 @@ async function answersOtherwise(url: string): Promise<boolean> {
   }
 }
 
-export interface LivingConnection {
-  readonly connection: Connection;
-  close(): Promise<void>;
-}
-
 /**
  * The driver's monitor of a server can end for good when a connection breaks in the middle of its handshake; then every
  * request fails although the server is there. A new client has a new one.
@@ -68,7 +63,7 @@ export interface LivingConnection {
  * @param silence milliseconds without a heartbeat
  * @throws StoreUnavailable, CannotOpenStore, and the driver's own errors of a URL or of credentials
  */
-export async function connect(url: string, silence = SILENCE_MS): Promise<LivingConnection> {
+export async function connect(url: string, silence = SILENCE_MS) {
   const connection = createConnection(url, OPTIONS);
   try {
     await guardedLong(() => connection.asPromise());
@@ -111,7 +106,7 @@ export async function connect(url: string, silence = SILENCE_MS): Promise<Living
 
   return {
     connection,
-    async close() {
+    async close(): Promise<void> {
       clearInterval(watch);
       await connection.close();
     },

@@ -4,7 +4,7 @@
  */
 import type { Connection } from 'mongoose';
 import { type Storage, StoreUnavailable } from '../../../src/storage/contract.ts';
-import { connect, type LivingConnection } from './connection.ts';
+import { connect } from './connection.ts';
 import { createDump } from './dump.ts';
 import { guarded, isSelectionError } from './errors.ts';
 import { createHeads, type Heads } from './heads.ts';
@@ -46,20 +46,14 @@ async function twice<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-async function reach(url: string): Promise<LivingConnection> {
-  try {
-    return await twice(() => connect(url));
-  } catch (error) {
-    throw toOpeningError(error);
-  }
-}
-
 /**
  * @param url `mongodb://` or `mongodb+srv://`, with the name of the database
  * @throws StoreUnavailable when it cannot be reached; CannotOpenStore, NewerDatabase: nothing was changed
  */
 export async function openMongooseStorage({ url }: { url: string }): Promise<Storage> {
-  const { connection, close } = await reach(url);
+  const { connection, close } = await twice(() => connect(url)).catch((error) => {
+    throw toOpeningError(error);
+  });
   try {
     const models = createModels(connection);
     const heads = createHeads(models.heads);

@@ -22,20 +22,14 @@ import type { DocumentOf, Models } from './schemas.ts';
 type TokenDocument = DocumentOf<'tokens'>;
 type LoginDocument = DocumentOf<'logins'>;
 
-/** The shared documents of a database. */
-export interface SharedDocuments {
-  /** Writes it, or has it kept longer, unless it is known to be there. @returns its id */
-  put(documents: RowDocuments): Promise<Buffer>;
-  /** @throws Error if it is not there */
-  partOf(row: { readonly shared: Buffer }): Promise<SharedPart>;
-  /** Call it before a sweep. */
-  forget(): void;
-}
+export type SharedDocuments = ReturnType<typeof createShared>;
 
-export function createShared({ shared }: Pick<Models, 'shared'>): SharedDocuments {
+/** The shared documents of a database. */
+export function createShared({ shared }: Pick<Models, 'shared'>) {
   const known = new KnownShared<string>();
   return {
-    async put(documents) {
+    /** Writes it, or has it kept longer, unless it is known to be there. @returns its id */
+    async put(documents: RowDocuments): Promise<Buffer> {
       const there = known.find(documents);
       if (there !== undefined) return Buffer.from(there, 'base64');
       const id = hashShared(documents.shared);
@@ -47,13 +41,15 @@ export function createShared({ shared }: Pick<Models, 'shared'>): SharedDocument
       known.wrote(documents, id.toString('base64'));
       return id;
     },
-    async partOf(row) {
+    /** @throws Error if it is not there */
+    async partOf(row: { readonly shared: Buffer }): Promise<SharedPart> {
       const id = toBuffer(row.shared);
       const reference = id.toString('base64');
       const part = known.part(reference);
       if (part) return part;
       return known.remember(reference, (await shared.findOne({ _id: id }).lean())?.document);
     },
+    /** Call it before a sweep. */
     forget: () => known.forget(),
   };
 }

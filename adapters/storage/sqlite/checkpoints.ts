@@ -16,14 +16,9 @@ const FILE = join(import.meta.dirname, `checkpoint-worker${extname(import.meta.f
 const CHECKPOINT: Request = 'checkpoint';
 const CLOSE: Request = 'close';
 
-export interface Checkpoints {
-  /** After each commit. */
-  committed(): void;
-  /** Resolves when the thread has closed the file. */
-  close(): Promise<void>;
-}
+export type Checkpoints = ReturnType<typeof createCheckpoints>;
 
-export function createCheckpoints(connection: DatabaseSync): Checkpoints {
+export function createCheckpoints(connection: DatabaseSync) {
   const totalChanges = connection.prepare('SELECT total_changes() AS rows');
   let checkpointed = 0;
   let isRunning = false;
@@ -51,7 +46,8 @@ export function createCheckpoints(connection: DatabaseSync): Checkpoints {
   }
 
   return {
-    committed() {
+    /** After each commit. */
+    committed(): void {
       const rows = Number(totalChanges.get()?.rows);
       if (isRunning || rows - checkpointed < ROWS) return;
       checkpointed = rows;
@@ -59,7 +55,8 @@ export function createCheckpoints(connection: DatabaseSync): Checkpoints {
       worker ??= start();
       worker.postMessage(CHECKPOINT);
     },
-    async close() {
+    /** Resolves when the thread has closed the file. */
+    async close(): Promise<void> {
       if (!worker) return;
       const last = worker;
       // Also of one that fails meanwhile.
