@@ -49,28 +49,24 @@ export function isSelectionError(error: unknown): boolean {
 /** Labels with which the server marks such errors itself. */
 const LABELS = ['RetryableError', 'RetryableWriteError', 'TransientTransactionError'];
 
+const PASSING_ERRORS = [
+  mongo.MongoNetworkError,
+  mongo.MongoWriteConcernError,
+  mongo.MongoNotConnectedError,
+  mongo.MongoTopologyClosedError,
+];
+
 /** Whether the same may work later. */
 export function passes(error: unknown): boolean {
-  if (
-    isDisconnected(error) ||
-    isSelectionError(error) ||
-    BROKEN_CONNECTION.has(codeOf(error)) ||
-    UNRESOLVED.has(codeOf(error)) ||
-    error instanceof mongo.MongoNetworkError ||
-    error instanceof mongo.MongoWriteConcernError ||
-    error instanceof mongo.MongoNotConnectedError ||
-    error instanceof mongo.MongoTopologyClosedError ||
-    (error instanceof Error && error.name === 'MongoWaitQueueTimeoutError')
-  ) {
-    return true;
-  }
+  if (isDisconnected(error) || isSelectionError(error)) return true;
+  if (BROKEN_CONNECTION.has(codeOf(error)) || UNRESOLVED.has(codeOf(error))) return true;
+  if (PASSING_ERRORS.some((type) => error instanceof type)) return true;
+  if (error instanceof Error && error.name === 'MongoWaitQueueTimeoutError') return true;
   if (!(error instanceof mongo.MongoServerError)) return false;
   return PASSING.has(Number(error.code)) || LABELS.some((label) => error.hasErrorLabel(label));
 }
 
-/**
- * What each server of the topology answered when the driver chose one, as far as it did; empty for other errors.
- */
+/** What each server of the topology answered when the driver chose one, as far as it did; empty for other errors. */
 export function serverErrorsOf(error: unknown): readonly (Error | null)[] {
   if (!isSelectionError(error)) return [];
   const { reason } = error as { reason?: { servers?: ReadonlyMap<string, { error: Error | null }> } };

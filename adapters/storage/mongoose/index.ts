@@ -6,7 +6,7 @@ import type { Connection } from 'mongoose';
 import { type Storage, StoreUnavailable } from '../../../src/storage/contract.ts';
 import { connect } from './connection.ts';
 import { createDump } from './dump.ts';
-import { guarded, isSelectionError } from './errors.ts';
+import { guarded, guardedLong, isSelectionError } from './errors.ts';
 import { createHeads, type Heads } from './heads.ts';
 import { countExpired, sweep, verify } from './maintenance.ts';
 import { migrate } from './migrations.ts';
@@ -18,7 +18,7 @@ import { createStores } from './stores.ts';
 
 async function describe(connection: Connection): Promise<string> {
   const { db, host, port, name } = connection;
-  const info = await guarded(async () => db?.admin().buildInfo());
+  const info = await db?.admin().buildInfo();
   const hello = await db
     ?.admin()
     .command({ hello: 1 })
@@ -31,9 +31,9 @@ async function describe(connection: Connection): Promise<string> {
 
 /** Prepares a store before use; it is safe to run again. */
 async function prepare(connection: Connection, models: Models, heads: Heads) {
-  const warnings = await probe(models.heads);
-  await migrate(connection, heads);
-  return { warnings, description: await describe(connection) };
+  const warnings = await guarded(() => probe(models.heads));
+  await guardedLong(() => migrate(connection, heads));
+  return { warnings, description: await guarded(() => describe(connection)) };
 }
 
 /** Retries once if the connection broke. For a server that is away the driver has waited already. */

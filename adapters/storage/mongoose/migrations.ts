@@ -13,7 +13,6 @@ import { CannotOpenStore, NewerDatabase } from '../../../src/storage/contract.ts
 import { defined } from '../../../src/storage/defined.ts';
 import { BESIDE_FACES, moveIntoFaces, moveIntoSecrets } from '../../../src/storage/earlier-nouns.ts';
 import { REVISION, toListed, toNoun } from './directory.ts';
-import { guardedLong } from './errors.ts';
 import { toBuffer } from './fields.ts';
 import type { Heads } from './heads.ts';
 import type { DocumentOf, HeadDocument, NounDocument } from './schemas.ts';
@@ -25,69 +24,62 @@ interface Index {
   readonly collection: string;
   readonly name: string;
   readonly key: mongo.IndexSpecification & Record<string, 1 | -1>;
-  readonly options?: mongo.CreateIndexesOptions;
+  readonly options: mongo.CreateIndexesOptions;
 }
 
 /** Shared documents come last, after the documents that refer to them. */
 export const EXPIRING = ['tokens', 'artifacts', 'logins', 'counters', 'nodes', 'outbox', 'shared'];
 
-/** All current indexes. */
-export const INDEXES: readonly Index[] = [
-  ...EXPIRING.map((collection) => ({
-    collection,
-    name: 'expiry',
-    key: { expiresAt: 1 } as const,
-    options: { expireAfterSeconds: AFTER_EXPIRY },
-  })),
-  { collection: 'nodes', name: 'change', key: { change: 1 } },
-  { collection: 'tokens', name: 'application', key: { application: 1, _id: -1 } },
-  ...(['user', 'connection', 'parent', 'login'] as const).map((name) => ({
-    collection: 'tokens',
-    name,
-    key: { [name]: 1 } as const,
-    options: { sparse: true },
-  })),
-  { collection: 'logins', name: 'origin', key: { origin: 1 }, options: { sparse: true } },
-  ...(['application', 'user'] as const).map((name) => ({
-    collection: 'logins',
-    name,
-    key: { [name]: 1, createdAt: -1, _id: -1 } as const,
-  })),
-  { collection: 'audit', name: 'at', key: { at: -1, _id: -1 } },
-  ...(['organization', 'actor', 'subject'] as const).map((name) => ({
-    collection: 'audit',
-    name: `${name}.at`,
-    key: { [name]: 1, at: -1, _id: -1 } as const,
-  })),
-  { collection: 'outbox', name: 'due', key: { nextAt: 1 }, options: { sparse: true } },
-  { collection: 'outbox', name: 'lane', key: { openLane: 1 }, options: { sparse: true } },
-  { collection: 'outbox', name: 'webhook', key: { webhook: 1, position: -1 } },
-  { collection: 'outbox', name: 'state', key: { webhook: 1, state: 1, position: -1 } },
-  { collection: 'keys', name: 'age', key: { createdAt: 1, _id: 1 } },
-  ...COLLECTIONS.flatMap((collection): Index[] => [
-    { collection, name: 'number', key: { number: 1 }, options: { unique: true } },
+const index = (
+  collection: string,
+  name: string,
+  key: Index['key'],
+  options: mongo.CreateIndexesOptions = {},
+): Index => ({ collection, name, key, options });
+
+const SPARSE = { sparse: true } as const;
+
+function indexesOfNoun(collection: CollectionName): Index[] {
+  const { unique, listed } = declarationOf(collection);
+  return [
+    index(collection, 'number', { number: 1 }, { unique: true }),
     ...(collection === 'organizations'
       ? []
-      : [{ collection, name: 'organization', key: { organization: 1, number: 1 } } as const]),
-    ...Object.keys(declarationOf(collection).unique).map((key) => ({
-      collection,
-      name: `unique.${key}`,
-      key: { [`unique.${key}`]: 1 } as const,
-      options: { unique: true, sparse: true },
-    })),
-    ...Object.keys(declarationOf(collection).listed).map((key) => ({
-      collection,
-      name: `listed.${key}`,
-      key: { [`listed.${key}`]: 1, number: 1 } as const,
-    })),
-  ]),
+      : [index(collection, 'organization', { organization: 1, number: 1 })]),
+    ...Object.keys(unique).map((key) =>
+      index(collection, `unique.${key}`, { [`unique.${key}`]: 1 }, { unique: true, sparse: true }),
+    ),
+    ...Object.keys(listed).map((key) =>
+      index(collection, `listed.${key}`, { [`listed.${key}`]: 1, number: 1 }),
+    ),
+  ];
+}
+
+/** All current indexes. */
+export const INDEXES: readonly Index[] = [
+  ...EXPIRING.map((name) => index(name, 'expiry', { expiresAt: 1 }, { expireAfterSeconds: AFTER_EXPIRY })),
+  index('nodes', 'change', { change: 1 }),
+  index('tokens', 'application', { application: 1, _id: -1 }),
+  ...['user', 'connection', 'parent', 'login'].map((by) => index('tokens', by, { [by]: 1 }, SPARSE)),
+  index('logins', 'origin', { origin: 1 }, SPARSE),
+  ...['application', 'user'].map((by) => index('logins', by, { [by]: 1, createdAt: -1, _id: -1 })),
+  index('audit', 'at', { at: -1, _id: -1 }),
+  ...['organization', 'actor', 'subject'].map((by) =>
+    index('audit', `${by}.at`, { [by]: 1, at: -1, _id: -1 }),
+  ),
+  index('outbox', 'due', { nextAt: 1 }, SPARSE),
+  index('outbox', 'lane', { openLane: 1 }, SPARSE),
+  index('outbox', 'webhook', { webhook: 1, position: -1 }),
+  index('outbox', 'state', { webhook: 1, state: 1, position: -1 }),
+  index('keys', 'age', { createdAt: 1, _id: 1 }),
+  ...COLLECTIONS.flatMap(indexesOfNoun),
 ];
 
 /** All indexes of a collection in one command: some servers take seconds for each. */
 async function createIndexes(connection: Connection): Promise<void> {
-  for (const [collection, indexes] of Map.groupBy(INDEXES, (index) => index.collection)) {
+  for (const [collection, indexes] of Map.groupBy(INDEXES, (each) => each.collection)) {
     const specs = indexes.map(({ name, key, options }) => ({ name, key, ...options }));
-    await guardedLong(() => connection.collection(collection).createIndexes(specs));
+    await connection.collection(collection).createIndexes(specs);
   }
 }
 
@@ -109,16 +101,14 @@ async function updateEach<T extends { _id: string } | { _id: Buffer }>(
   const write = async () => {
     if (updates.length > 0) await found.bulkWrite(updates.splice(0), { ordered: false });
   };
-  await guardedLong(async () => {
-    for await (const document of found.find(filter)) {
-      const update = await toUpdate(document as T);
-      if (!update) continue;
-      isDone = false;
-      updates.push(update);
-      if (updates.length === AT_ONCE) await write();
-    }
-    await write();
-  });
+  for await (const document of found.find(filter)) {
+    const update = await toUpdate(document as T);
+    if (!update) continue;
+    isDone = false;
+    updates.push(update);
+    if (updates.length === AT_ONCE) await write();
+  }
+  await write();
   return isDone;
 }
 
@@ -148,9 +138,7 @@ async function writeFaces(connection: Connection): Promise<void> {
     ({ faces }) => ({ $set: { faces: JSON.stringify(faces) } }),
   );
   // Processes of an earlier version will not find what users have: from here on they take all faces for off.
-  await guardedLong(() =>
-    connection.collection<HeadDocument>('heads').updateOne({ _id: REVISION }, { $inc: { value: 1 } }),
-  );
+  await connection.collection<HeadDocument>('heads').updateOne({ _id: REVISION }, { $inc: { value: 1 } });
   await rewrite(
     connection,
     'users',
@@ -191,9 +179,9 @@ async function fillLists(connection: Connection, names = COLLECTIONS): Promise<v
 /** Indexes that no query needs, of stores that earlier versions made. */
 async function dropEarlierIndexes(connection: Connection): Promise<void> {
   const audit = connection.collection('audit');
-  const there = await guardedLong(() => audit.indexes());
+  const there = await audit.indexes();
   for (const name of ['organization', 'age']) {
-    if (there.some((index) => index.name === name)) await guardedLong(() => audit.dropIndex(name));
+    if (there.some((each) => each.name === name)) await audit.dropIndex(name);
   }
 }
 
