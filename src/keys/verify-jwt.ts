@@ -43,18 +43,16 @@ export function createJwtVerifier({
   /** Milliseconds. */
   now: () => number;
 }) {
-  const createMemory = () => new LRUCache<string, Facts>({ max: REMEMBERED_TOKENS });
-  let remembered = createMemory();
-  let keySet: ReturnType<typeof createLocalJWKSet> | undefined;
-
-  const currentKeySet = () => {
-    keySet ??= createLocalJWKSet({
-      keys: signingKeys
-        .published()
-        .map(({ kid, alg, publicJwk }) => ({ ...publicJwk, kid, alg, use: 'sig' })),
-    });
-    return keySet;
-  };
+  /** The published keys, and what was found with them. */
+  function useKeys() {
+    const published = signingKeys.published();
+    const keys = published.map(({ kid, alg, publicJwk }) => ({ ...publicJwk, kid, alg, use: 'sig' }));
+    return {
+      keySet: createLocalJWKSet({ keys }),
+      facts: new LRUCache<string, Facts>({ max: REMEMBERED_TOKENS }),
+    };
+  }
+  let known: ReturnType<typeof useKeys> | undefined;
 
   /** A token of the type `JWT` is ours only while its resource has that type. */
   async function hasItsType({ typ, aud }: Pick<Facts, 'typ' | 'aud'>): Promise<boolean> {
@@ -64,11 +62,11 @@ export function createJwtVerifier({
   }
 
   /** @throws errors of the library */
-  async function check(value: string): Promise<Facts> {
+  async function check(value: string, keySet: ReturnType<typeof createLocalJWKSet>): Promise<Facts> {
     if (!isCompactJws(value)) throw new errors.JWTInvalid('another spelling of a token');
     const { typ } = decodeProtectedHeader(value);
     if (typ !== 'at+jwt' && typ !== 'JWT') throw new errors.JWTInvalid('not the type of an access token');
-    const { payload } = await jwtVerify(value, currentKeySet(), {
+    const { payload } = await jwtVerify(value, keySet, {
       issuer,
       typ,
       algorithms: [...SIGNING_ALGS],
@@ -84,12 +82,11 @@ export function createJwtVerifier({
   async function findFacts(value: string): Promise<Facts | undefined> {
     const key = hash('sha256', value, 'base64url');
     // The keys may change while a signature is checked: what was found with the keys before goes with them.
-    const memory = remembered;
-    const known = memory.get(key);
-    if (known) return known;
-    const facts = await check(value).catch(refuseForeign);
-    if (facts) memory.set(key, facts);
-    return facts;
+    known ??= useKeys();
+    const { keySet, facts } = known;
+    const found = facts.get(key) ?? (await check(value, keySet).catch(refuseForeign));
+    if (found) facts.set(key, found);
+    return found;
   }
 
   return {
@@ -102,8 +99,7 @@ export function createJwtVerifier({
     },
     /** Call it when the key set changed: tokens that a removed key signed are rejected. */
     forget(): void {
-      keySet = undefined;
-      remembered = createMemory();
+      known = undefined;
     },
   };
 }

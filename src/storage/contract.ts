@@ -23,16 +23,8 @@ import type { Dump } from './dump.ts';
 import type { Artifact, AuditEntry, NodeRecord, OutboxRow, OutboxState, StoredKey } from './records.ts';
 import type { AccountFacts, LoginRow, TokenRow } from './rows.ts';
 
-export type {
-  Artifact,
-  AuditEntry,
-  ExpectedChange,
-  NodeRecord,
-  OutboxRow,
-  OutboxState,
-  StoredKey,
-} from './records.ts';
-export type { AccountFacts, AccountRef, Bound, ColumnValues, LoginRow, TokenRow } from './rows.ts';
+export type * from './records.ts';
+export type * from './rows.ts';
 
 /** A row with this key, or with one of its unique values, exists already. */
 export class Conflict extends Error {
@@ -74,6 +66,15 @@ export function findStoreUnavailable(error: unknown): StoreUnavailable | undefin
   return error instanceof Error && error.cause !== undefined ? findStoreUnavailable(error.cause) : undefined;
 }
 
+/** Rows that have not expired, ended ones included, newest first. */
+interface RowPage<By extends string> {
+  readonly by: By;
+  readonly id: string;
+  readonly now: number;
+  readonly after?: string;
+  readonly limit: number;
+}
+
 export interface ArtifactStore {
   /** Writes or overwrites. `lookups.uid` is a further hashed key, by which `findByUid` finds it. */
   upsert(model: string, key: Buffer, artifact: Artifact, lookups?: { readonly uid?: Buffer }): Promise<void>;
@@ -91,19 +92,8 @@ export interface TokenStore {
   insert(key: Buffer, row: TokenRow): Promise<void>;
   find(key: Buffer, now: number): Promise<TokenRow | undefined>;
   /** The one with the id, among those whose keys are not below `from` and below `to`. All of these are looked at. */
-  findAmong(
-    keys: { readonly from: Buffer; readonly to: Buffer },
-    id: string,
-    now: number,
-  ): Promise<TokenRow | undefined>;
-  /** Those that have not expired, ended ones included, newest first. */
-  page(options: {
-    by: 'application' | 'user' | 'connection' | 'parent' | 'login';
-    id: string;
-    now: number;
-    after?: string;
-    limit: number;
-  }): Promise<Page<TokenRow>>;
+  findAmong(keys: { from: Buffer; to: Buffer }, id: string, now: number): Promise<TokenRow | undefined>;
+  page(options: RowPage<'application' | 'user' | 'connection' | 'parent' | 'login'>): Promise<Page<TokenRow>>;
   /** How many tokens that descend from the connection have not expired, ended ones included; counts up to `limit`. */
   countOf(connection: string, now: number, limit: number): Promise<number>;
 }
@@ -111,14 +101,7 @@ export interface TokenStore {
 export interface LoginStore {
   insert(login: LoginRow): Promise<void>;
   find(id: string, now: number): Promise<LoginRow | undefined>;
-  /** Those that have not expired, ended ones included, newest first. */
-  page(options: {
-    by: 'application' | 'user';
-    id: string;
-    now: number;
-    after?: string;
-    limit: number;
-  }): Promise<Page<LoginRow>>;
+  page(options: RowPage<'application' | 'user'>): Promise<Page<LoginRow>>;
   /**
    * Moves the family on: current `from` becomes `to`, only if `from` is current. One winner.
    * @param account what the person's row says; absent: what is stored of it stays
@@ -158,16 +141,16 @@ export interface NodeStore {
   settledChange(): Promise<number>;
 }
 
+interface Window {
+  readonly points: number;
+  readonly expiresAt: number;
+}
+
 /** Throttling. Windows start with the first point and are not extended by later ones. */
 export interface Counters {
   /** Adds atomically and returns the sum in the running window; starts a new window of `windowMs` if none runs. */
-  increment(
-    key: string,
-    points: number,
-    windowMs: number,
-    now: number,
-  ): Promise<{ points: number; expiresAt: number }>;
-  get(key: string, now: number): Promise<{ points: number; expiresAt: number } | undefined>;
+  increment(key: string, points: number, windowMs: number, now: number): Promise<Window>;
+  get(key: string, now: number): Promise<Window | undefined>;
   /** Overwrites the window. */
   set(key: string, points: number, expiresAt: number): Promise<void>;
   remove(key: string): Promise<void>;
@@ -200,6 +183,11 @@ export interface Counted {
 /** An entry, and the text by which the store finds it. */
 export type AuditRecord = AuditEntry & { readonly cursor: string };
 
+interface AuditPage {
+  readonly entries: AuditRecord[];
+  readonly next?: string;
+}
+
 /** Append-only, until entries are removed because of their age. */
 export interface AuditLog {
   append(entry: AuditEntry): Promise<void>;
@@ -209,10 +197,7 @@ export interface AuditLog {
    * Newest first, by `at`. `before` is the `cursor` of an entry, which means something to this store only. A page may have
    * fewer entries than `limit`, or none, and still a `next`: a call looks at no more than `MOST_LOOKED_AT` entries.
    */
-  page(options: AuditFilter & { before?: string; limit: number }): Promise<{
-    entries: AuditRecord[];
-    next?: string;
-  }>;
+  page(options: AuditFilter & { before?: string; limit: number }): Promise<AuditPage>;
   /** Counts up to `limit`, and looks at no more than `MOST_LOOKED_AT` entries that do not match. */
   count(filter: AuditFilter, limit: number): Promise<Counted>;
   /** @returns undefined also for a text that is not a cursor */
