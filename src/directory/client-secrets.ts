@@ -6,11 +6,9 @@ import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import { LRUCache } from 'lru-cache';
 import { type Application, type ApplicationSecret, DEFAULT_SECRET } from '../nouns/index.ts';
 import { sha256 } from '../registry/secrets.ts';
+import type { SecretRing } from '../storage/vault.ts';
 
-export interface SecretKeys {
-  current(): { readonly id: string; readonly key: Buffer };
-  byId(id: string): Buffer | undefined;
-}
+export type SecretKeys = Pick<SecretRing, 'current' | 'byId'>;
 
 const PREFIX = 'gcs_';
 

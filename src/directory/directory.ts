@@ -47,15 +47,7 @@ export interface RequestView {
   readonly asOf: number;
 }
 
-export interface Directory {
-  /** Of the latest revision. */
-  view(): Promise<DirectoryView>;
-  /**
-   * The view that everything about one request is decided by: of the latest revision when it was first asked for.
-   * @param state of the request, which keeps it
-   */
-  viewFor(state: { viewing?: Promise<RequestView> }): Promise<RequestView>;
-}
+export type Directory = ReturnType<typeof createDirectory>;
 
 const PORT = /:\d{1,5}$/;
 
@@ -275,7 +267,7 @@ export function createDirectory({
   faceRules: readonly FaceRules[];
   /** Milliseconds. */
   now: () => number;
-}): Directory {
+}) {
   const freshness = createFreshness();
   const rememberSince = createMemory(freshness);
   let latest: DirectoryView | undefined;
@@ -290,6 +282,7 @@ export function createDirectory({
     latest = createView(store, revision, rememberSince(revision), freshness.lastChangeOf, faceRules);
   }
 
+  /** Of the latest revision. */
   async function view(): Promise<DirectoryView> {
     const revision = await store.revision();
     // A slower reader must not bring back a view older than the one that is there.
@@ -308,7 +301,11 @@ export function createDirectory({
   }
 
   return {
-    viewFor(state) {
+    /**
+     * The view that everything about one request is decided by: of the latest revision when it was first asked for.
+     * @param state of the request, which keeps it
+     */
+    viewFor(state: { viewing?: Promise<RequestView> }): Promise<RequestView> {
       state.viewing ??= look();
       return state.viewing;
     },

@@ -198,13 +198,10 @@ export async function rotateSigningKeys(
   const made: StoredKey[] = [];
   const inUse = new Set(before.filter(({ retiredAt }) => retiredAt === undefined).map(({ alg }) => alg));
   for (const alg of inUse) made.push(await storeNewKey(deps, alg as SigningAlg, activeFrom));
+  const retired = { retiredAt: activeFrom, expiresAt: activeFrom + longestLifetime * 1000 };
   for (const key of before) {
     if (key.retiredAt === undefined || key.retiredAt > activeFrom) {
-      await deps.keys.replace({
-        ...key,
-        retiredAt: activeFrom,
-        expiresAt: activeFrom + longestLifetime * 1000,
-      });
+      await deps.keys.replace({ ...key, ...retired });
     }
   }
   return made;

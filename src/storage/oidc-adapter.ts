@@ -68,9 +68,7 @@ function createArtifactAdapter(model: string, deps: OidcAdapterDeps): Adapter {
     artifact && {
       ...artifact.payload,
       ...(id !== undefined && withId(id, artifact.payload)),
-      ...defined({
-        consumed: artifact.consumedAt === undefined ? undefined : toSeconds(artifact.consumedAt),
-      }),
+      ...(artifact.consumedAt !== undefined && { consumed: toSeconds(artifact.consumedAt) }),
     };
 
   return {

@@ -83,23 +83,22 @@ interface Layout {
 
 type Places = Readonly<Partial<Record<Member, Place>>>;
 
-/** @param isPerson whether the row is of a user or a database account, of whom there are many to a client */
-function layoutOf(places: Places, isPerson: boolean): Layout {
-  const members = Object.keys(places) as Member[];
-  const at = (...wanted: (Place | undefined)[]): Member[] =>
-    members.filter((member) => wanted.includes(places[member]) && member !== 'ancestors');
+/** @param whose which document has what only the rows of one person have in common */
+function layoutOf(places: Places, whose: 'own' | 'shared'): Layout {
+  const members = (Object.keys(places) as Member[]).filter((member) => member !== 'ancestors');
+  const at = (place: Place): Member[] =>
+    members.filter((member) => (places[member] === 'whose' ? whose : places[member]) === place);
   const encoded: Layout['encoded'] = new LRUCache({
     maxSize: REMEMBERED,
     sizeCalculation: ({ text }) => text.length,
   });
-  return isPerson
-    ? { shared: at('shared'), own: at('own', 'whose'), encoded }
-    : { shared: at('shared', 'whose'), own: at('own'), encoded };
+  return { shared: at('shared'), own: at('own'), encoded };
 }
 
+/** Of users and database accounts there are many to a client. */
 const layoutsOf = (places: Places) => ({
-  ofPerson: layoutOf(places, true),
-  ofOther: layoutOf(places, false),
+  ofPerson: layoutOf(places, 'own'),
+  ofOther: layoutOf(places, 'shared'),
 });
 
 const TOKEN = layoutsOf(TOKEN_MEMBERS);

@@ -26,35 +26,14 @@ import { BrokenSeal, DamagedKeyStore, MissingMasterKey, WrongMasterKey } from '.
 export type { MasterKey } from './master-key.ts';
 export { BrokenSeal, DamagedKeyStore, MissingMasterKey, VaultError, WrongMasterKey } from './vault-errors.ts';
 
-/** The versions of one purpose. Follows `refresh` and `rotateSecret`. */
-export interface SecretRing {
-  current(): SecretVersion;
-  /** The current one first, then the others, newest first. */
-  all(): readonly SecretVersion[];
-  byId(id: string): Buffer | undefined;
-}
+export type Vault = Awaited<ReturnType<typeof openVault>>;
 
-export interface Vault {
-  /**
-   * Encrypts under the current data key.
-   * @param aad what it is and whose, e.g. `signing/<kid>`; a sealed value opens only with the same, so one that was
-   *   moved to another row does not open there
-   */
-  seal(plaintext: Buffer | string, aad: string): string;
-  /** @throws BrokenSeal */
-  open(sealed: string, aad: string): Buffer;
-  /** The secret of a purpose. Made at its first use; processes that start at once agree on one. */
-  ring(purpose: string): Promise<SecretRing>;
-  /**
-   * Makes a new version; the older ones stay. Two callers at once make one.
-   * @param options.activeInMs from when it is the current one. Other processes must have refreshed by then, or they
-   *   do not know what was made with it.
-   */
-  rotateSecret(purpose: string, options?: { readonly activeInMs?: number }): Promise<SecretVersion>;
-  /** As `rotateSecret`, for the key that seals. What is sealed already stays as it is. @returns its id */
-  rotateDataKey(options?: { readonly activeInMs?: number }): Promise<string>;
-  /** Reads again if any key changed in the store; one cheap read if none did. @returns whether it did */
-  refresh(): Promise<boolean>;
+/** The versions of one purpose. Follows `refresh` and `rotateSecret`. */
+export type SecretRing = Awaited<ReturnType<Vault['ring']>>;
+
+/** From when a new version is the current one. Other processes must have refreshed by then, or they do not know what was made with it. */
+export interface Rotation {
+  readonly activeInMs?: number;
 }
 
 interface Snapshot {
@@ -82,7 +61,7 @@ export async function openVault({
   readonly masterKey: MasterKey;
   /** Milliseconds. */
   readonly now: () => number;
-}): Promise<Vault> {
+}) {
   // The rows come first: where there are any, the file that wraps them has been there before.
   const there = await keys.list();
   const master = await requireMasterKey(masterKey, there);
@@ -138,6 +117,11 @@ export async function openVault({
     return required(versions.find(({ activeFrom }) => activeFrom <= at) ?? versions.at(-1), purpose);
   }
 
+  /**
+   * Encrypts under the current data key.
+   * @param aad what it is and whose, e.g. `signing/<kid>`; a sealed value opens only with the same, so one that was
+   *   moved to another row does not open there
+   */
   function seal(plaintext: Buffer | string, aad: string): string {
     if (aad === '') throw new TypeError('sealing needs an aad');
     return sealUnder(current(DATA), Buffer.from(plaintext), aad);
@@ -153,10 +137,7 @@ export async function openVault({
     await keys.insert({ id, purpose, sealed, createdAt, activeFrom: createdAt + activeInMs });
   }
 
-  async function addVersion(
-    purpose: string,
-    { activeInMs = 0 }: { readonly activeInMs?: number } = {},
-  ): Promise<Version> {
+  async function addVersion(purpose: string, { activeInMs = 0 }: Rotation = {}): Promise<Version> {
     await reload();
     await insertVersion(purpose, (versionsOf(purpose)[0]?.number ?? 0) + 1, activeInMs);
     await reload();
@@ -165,34 +146,41 @@ export async function openVault({
 
   return {
     seal,
-    open(sealed, aad) {
+    /** @throws BrokenSeal */
+    open(sealed: string, aad: string): Buffer {
       const opened = findOpened(snapshot.dataKeys, sealed, aad);
       if (opened) return opened;
       throw new BrokenSeal(
         `What is sealed as ${aad} does not open: it was changed, moved, or sealed under a key that this store does not have.`,
       );
     },
-    async ring(purpose) {
+    /** The secret of a purpose. Made at its first use; processes that start at once agree on one. */
+    async ring(purpose: string) {
       requirePurpose(purpose);
       if (versionsOf(purpose).length === 0) {
         await insertVersion(purpose, 1, 0);
         await reload();
       }
       return {
-        current: () => current(purpose),
-        all() {
+        current: (): SecretVersion => current(purpose),
+        /** The current one first, then the others, newest first. */
+        all(): readonly SecretVersion[] {
           const first = current(purpose);
           return [first, ...versionsOf(purpose).filter((version) => version !== first)];
         },
-        byId: (id) => versionsOf(purpose).find((version) => version.id === id)?.key,
+        byId: (id: string): Buffer | undefined =>
+          versionsOf(purpose).find((version) => version.id === id)?.key,
       };
     },
-    async rotateSecret(purpose, options) {
+    /** Makes a new version; the older ones stay. Two callers at once make one. */
+    async rotateSecret(purpose: string, options?: Rotation): Promise<SecretVersion> {
       requirePurpose(purpose);
       return addVersion(purpose, options);
     },
-    rotateDataKey: async (options) => (await addVersion(DATA, options)).id,
-    async refresh() {
+    /** As `rotateSecret`, for the key that seals. What is sealed already stays as it is. @returns its id */
+    rotateDataKey: async (options?: Rotation): Promise<string> => (await addVersion(DATA, options)).id,
+    /** Reads again if any key changed in the store; one cheap read if none did. @returns whether it did */
+    async refresh(): Promise<boolean> {
       if ((await keys.revision()) === snapshot.revision) return false;
       await reload();
       return true;

@@ -17,21 +17,8 @@ interface Note {
   readonly isLast?: true;
 }
 
-export function toNode({
-  _id,
-  expiresAt,
-  change,
-  organization,
-  resource,
-  ...marks
-}: DocumentOf<'nodes'>): NodeRecord {
-  return {
-    id: _id,
-    ...marks,
-    expiresAt: expiresAt.getTime(),
-    change,
-    ...defined({ organization, resource }),
-  };
+export function toNode({ _id, expiresAt, ...rest }: DocumentOf<'nodes'>): NodeRecord {
+  return { id: _id, ...rest, expiresAt: expiresAt.getTime() };
 }
 
 /** A write under way has a number above its floor and may commit late: no follower may be past it yet. */

@@ -20,17 +20,9 @@ export function createArtifacts(database: Transactions): ArtifactStore {
          consumed_at = coalesce(excluded.consumed_at, consumed_at), uid = excluded.uid`,
       [key, model, JSON.stringify(payload), expiresAt, consumedAt ?? null, uid ?? null],
     );
-  const findBy = (
-    column: 'key' | 'uid',
-    value: Uint8Array,
-    model: string,
-    now: number,
-  ): Artifact | undefined => {
-    const row = database.get(`SELECT * FROM artifacts WHERE ${column} = ? AND model = ? AND expires_at > ?`, [
-      value,
-      model,
-      now,
-    ]);
+  const find = (by: 'key' | 'uid', value: Buffer, model: string, now: number): Artifact | undefined => {
+    const sql = `SELECT * FROM artifacts WHERE ${by} = ? AND model = ? AND expires_at > ?`;
+    const row = database.get(sql, [value, model, now]);
     return row && toArtifact(row);
   };
   return {
@@ -44,8 +36,8 @@ export function createArtifacts(database: Transactions): ArtifactStore {
         const taken = database.get('SELECT 1 FROM artifacts WHERE key = ?', [key]);
         return !taken && put(model, key, artifact) === 1;
       }),
-    find: async (model, key, now) => findBy('key', key, model, now),
-    findByUid: async (model, uid, now) => findBy('uid', uid, model, now),
+    find: async (model, key, now) => find('key', key, model, now),
+    findByUid: async (model, uid, now) => find('uid', uid, model, now),
     consume: (model, key, now) =>
       database.write(
         () =>

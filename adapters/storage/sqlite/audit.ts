@@ -44,25 +44,25 @@ interface Conditions {
   readonly values: Values;
 }
 
+const toConditions = (values: Readonly<Record<string, string | undefined>>): Conditions => {
+  const given = Object.entries(values).flatMap(([sql, value]) =>
+    value === undefined ? [] : [{ sql, value }],
+  );
+  return { sql: given.map(({ sql }) => `${sql} AND `).join(''), values: given.map(({ value }) => value) };
+};
+
 /** @returns what an index leads to, and what each entry there is compared with */
 function conditionsOf({ event, outcome, ...filter }: AuditFilter): { lead: Conditions; rest: Conditions } {
   const [first, ...others] = LEADING.filter((column) => filter[column] !== undefined);
-  const lead = first
-    ? { sql: `${first} = ? AND`, values: [filter[first] as string] }
-    : { sql: '', values: [] };
-  // The plus keeps SQLite from using the other indexes.
-  const sql = others.map((column) => `+${column} = ? AND `);
-  const values = others.map((column) => filter[column] as string);
-  if (outcome !== undefined) {
-    sql.push('outcome = ? AND ');
-    values.push(outcome);
-  }
-  if (event !== undefined) {
-    const isPrefix = event.endsWith('.');
-    sql.push(isPrefix ? 'substr(event, 1, length(?)) = ? AND ' : 'event = ? AND ');
-    values.push(...(isPrefix ? [event, event] : [event]));
-  }
-  return { lead, rest: { sql: sql.join(''), values } };
+  return {
+    lead: toConditions(first ? { [`${first} = ?`]: filter[first] } : {}),
+    rest: toConditions({
+      // The plus keeps SQLite from using the other indexes.
+      ...Object.fromEntries(others.map((column) => [`+${column} = ?`, filter[column]])),
+      'outcome = ?': outcome,
+      [event?.endsWith('.') ? 'instr(event, ?) = 1' : 'event = ?']: event,
+    }),
+  };
 }
 
 /** Where a reading begins: at the entry, or at the end of the time that is asked for, whichever is earlier. */

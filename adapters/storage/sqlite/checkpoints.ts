@@ -13,9 +13,6 @@ const ROWS = 1_000;
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16, stackSizeMb: 1 };
 const FILE = join(import.meta.dirname, `checkpoint-worker${extname(import.meta.filename)}`);
 
-const CHECKPOINT: Request = 'checkpoint';
-const CLOSE: Request = 'close';
-
 export type Checkpoints = ReturnType<typeof createCheckpoints>;
 
 export function createCheckpoints(connection: DatabaseSync) {
@@ -53,7 +50,7 @@ export function createCheckpoints(connection: DatabaseSync) {
       checkpointed = rows;
       isRunning = true;
       worker ??= start();
-      worker.postMessage(CHECKPOINT);
+      worker.postMessage('checkpoint' satisfies Request);
     },
     /** Resolves when the thread has closed the file. */
     async close(): Promise<void> {
@@ -62,7 +59,7 @@ export function createCheckpoints(connection: DatabaseSync) {
       // Also of one that fails meanwhile.
       const ended = new Promise((resolve) => last.once('exit', resolve));
       last.ref();
-      last.postMessage(CLOSE);
+      last.postMessage('close' satisfies Request);
       await ended;
     },
   };

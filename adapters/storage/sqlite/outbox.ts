@@ -1,5 +1,5 @@
 /** Events on their way to webhooks. */
-import type { Outbox, OutboxRow } from '../../../src/storage/contract.ts';
+import type { NewOutboxRow, Outbox, OutboxRow } from '../../../src/storage/contract.ts';
 import { toPage } from '../../../src/storage/pages.ts';
 import type { Transactions } from './database.ts';
 import type { Row, Values } from './statements.ts';
@@ -9,11 +9,8 @@ export function toOutboxRow({ position, version, document }: Row): OutboxRow {
 }
 
 /** The document has all but what the store gives. */
-function toDocument(
-  row: Omit<OutboxRow, 'position' | 'version'> & { position?: number; version?: number },
-): string {
-  const { position: _, version: __, ...document } = row;
-  return JSON.stringify(document);
+function toDocument(row: NewOutboxRow | OutboxRow): string {
+  return JSON.stringify({ ...row, position: undefined, version: undefined });
 }
 
 /**
@@ -32,38 +29,35 @@ export const DUE = `
   ORDER BY next_at, position LIMIT ?`;
 
 export function createOutbox(database: Transactions): Outbox {
-  const first = (row: Row | undefined): OutboxRow | undefined => row && toOutboxRow(row);
+  const find = (sql: string, values: Values): OutboxRow | undefined => {
+    const row = database.get(sql, values);
+    return row && toOutboxRow(row);
+  };
   const all = (sql: string, values: Values): OutboxRow[] => database.all(sql, values).map(toOutboxRow);
   return {
     insert: (row) =>
       database.write(() => {
         const { id, webhook, subject, state, nextAt = null, expiresAt = null } = row;
-        return first(
-          database.get(
-            `INSERT INTO outbox (id, webhook, subject, state, version, next_at, expires_at, document)
-             VALUES (?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING position, version, document`,
-            [id, webhook, subject, state, nextAt, expiresAt, toDocument(row)],
-          ),
+        return find(
+          `INSERT INTO outbox (id, webhook, subject, state, version, next_at, expires_at, document)
+           VALUES (?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING position, version, document`,
+          [id, webhook, subject, state, nextAt, expiresAt, toDocument(row)],
         );
       }),
-    find: async (id) => first(database.get('SELECT * FROM outbox WHERE id = ?', [id])),
+    find: async (id) => find('SELECT * FROM outbox WHERE id = ?', [id]),
     due: async (now, limit, except) => all(DUE, [now, limit, JSON.stringify(except), limit]),
     first: async (webhook, subject) =>
-      first(
-        database.get(
-          `SELECT * FROM outbox WHERE webhook = ? AND subject = ? AND next_at IS NOT NULL ORDER BY position LIMIT 1`,
-          [webhook, subject],
-        ),
+      find(
+        `SELECT * FROM outbox WHERE webhook = ? AND subject = ? AND next_at IS NOT NULL ORDER BY position LIMIT 1`,
+        [webhook, subject],
       ),
     replace: (row) =>
       database.write(() => {
         const { id, version, state, nextAt = null, expiresAt = null } = row;
-        return first(
-          database.get(
-            `UPDATE outbox SET version = version + 1, state = ?, next_at = ?, expires_at = ?, document = ?
-             WHERE id = ? AND version = ? RETURNING position, version, document`,
-            [state, nextAt, expiresAt, toDocument(row), id, version],
-          ),
+        return find(
+          `UPDATE outbox SET version = version + 1, state = ?, next_at = ?, expires_at = ?, document = ?
+           WHERE id = ? AND version = ? RETURNING position, version, document`,
+          [state, nextAt, expiresAt, toDocument(row), id, version],
         );
       }),
     remove: ({ id, version }) =>
