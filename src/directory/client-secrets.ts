@@ -22,7 +22,7 @@ export function deriveClientSecret(seed: Buffer): string {
   return PREFIX + digest(seed, 'client secret').toString('base64url');
 }
 
-/** A secret as it is stored. */
+/** A secret as it is stored: its hash is `hmac-sha256$<key id>$<base64url>`. */
 export function toStoredSecret(
   keys: SecretKeys,
   secret: string,
@@ -33,7 +33,8 @@ export function toStoredSecret(
   }: Pick<ApplicationSecret, 'createdAt'> &
     Partial<Pick<ApplicationSecret, 'id' | 'name' | 'seed' | 'expiresAt'>>,
 ): ApplicationSecret {
-  return { id, name, hash: hashClientSecret(keys, secret), ...rest };
+  const { id: keyId, key } = keys.current();
+  return { id, name, hash: `hmac-sha256$${keyId}$${digest(key, secret).toString('base64url')}`, ...rest };
 }
 
 /** The secret that an apply file says, or that is generated instead. */
@@ -85,12 +86,6 @@ export function findDerivedSecret(
 }
 
 const digest = (key: Buffer, secret: string): Buffer => createHmac('sha256', key).update(secret).digest();
-
-/** @returns `hmac-sha256$<key id>$<base64url>` */
-export function hashClientSecret(keys: SecretKeys, secret: string): string {
-  const { id, key } = keys.current();
-  return `hmac-sha256$${id}$${digest(key, secret).toString('base64url')}`;
-}
 
 const REMEMBERED_SECRETS = 10_000;
 

@@ -118,10 +118,11 @@ const OPERATION_MS = 15_000;
 /** Runs one operation. @throws StoreUnavailable, also if the operation does not end; Conflict */
 export function guarded<T>(work: () => PromiseLike<T>): Promise<T> {
   return guardedLong(async () => {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new StoreUnavailable('the database does not answer')), OPERATION_MS);
-    });
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => reject(new StoreUnavailable('the database does not answer')),
+      OPERATION_MS,
+    );
     try {
       return await Promise.race([work(), late]);
     } finally {

@@ -17,7 +17,7 @@ import { KnownShared, type SharedPart } from '../../../src/storage/row-documents
 import { toArtifact } from './artifacts.ts';
 import { putNoun } from './directory.ts';
 import { isConstraint, toStoreError } from './errors.ts';
-import { toNode } from './nodes.ts';
+import { putNode, toNode } from './nodes.ts';
 import { toOutboxRow } from './outbox.ts';
 import { toLogin, toToken } from './rows.ts';
 import { createStatements, type Row, type Statements, type Values } from './statements.ts';
@@ -148,14 +148,7 @@ function importStores(statements: Statements): ImportStores {
         sequenceOf(name),
         value,
       ]),
-    putNode({ id, revokedAt, restoredAt, narrowedAt, expiresAt, change, organization, resource }) {
-      const marks = [revokedAt ?? null, restoredAt ?? null, narrowedAt ?? null];
-      run(
-        `INSERT INTO nodes (id, revoked_at, restored_at, narrowed_at, expires_at, change, organization, resource)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-        [id, ...marks, expiresAt, change, organization ?? null, resource ?? null],
-      );
-    },
+    putNode: (node) => putNode(statements, node),
     putNoun: ({ kind, row }) => putNoun(statements, kind, row),
   };
 }

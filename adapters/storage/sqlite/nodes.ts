@@ -2,7 +2,7 @@
 import type { NodeMark, NodeRecord, NodeScope, NodeStore } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import type { Transactions } from './database.ts';
-import { optionalNumber, optionalText, type Row } from './statements.ts';
+import { optionalNumber, optionalText, type Row, type Statements } from './statements.ts';
 
 export function toNode(row: Row): NodeRecord {
   return defined({
@@ -25,44 +25,43 @@ function selectNodes(count: number): string {
   return nodeQueries[count];
 }
 
+/** @param onConflict what becomes of a record that is there */
+export function putNode(
+  { run }: Pick<Statements, 'run'>,
+  { id, revokedAt, restoredAt, narrowedAt, expiresAt, change, organization, resource }: NodeRecord,
+  onConflict = '',
+): void {
+  const marks = [revokedAt ?? null, restoredAt ?? null, narrowedAt ?? null];
+  run(
+    `INSERT INTO nodes (id, revoked_at, restored_at, narrowed_at, expires_at, change, organization, resource)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ${onConflict}`,
+    [id, ...marks, expiresAt, change, organization ?? null, resource ?? null],
+  );
+}
+
+const merging = (expiresAt: string): string => `
+  ON CONFLICT (id) DO UPDATE SET
+    revoked_at = max(coalesce(revoked_at, excluded.revoked_at), coalesce(excluded.revoked_at, revoked_at)),
+    restored_at = max(coalesce(restored_at, excluded.restored_at), coalesce(excluded.restored_at, restored_at)),
+    narrowed_at = max(coalesce(narrowed_at, excluded.narrowed_at), coalesce(excluded.narrowed_at, narrowed_at)),
+    expires_at = ${expiresAt}, change = excluded.change,
+    organization = coalesce(excluded.organization, organization),
+    resource = coalesce(excluded.resource, resource)`;
+
+const MARK = merging('max(expires_at, excluded.expires_at)');
+const MARK_LAST = merging('excluded.expires_at');
+
 export function createNodes(database: Transactions): NodeStore {
   const latestChange = (): number =>
     Number(database.get("SELECT value FROM sequences WHERE name = 'node change'")?.value);
-  const markUntil = (
-    expiry: string,
-    id: string,
-    mark: NodeMark,
-    expiresAt: number,
-    { organization, resource }: NodeScope = {},
-  ): Promise<void> =>
+  const put = (how: string, id: string, mark: NodeMark, expiresAt: number, scope?: NodeScope) =>
     database.write(() => {
       // The transaction numbers the change itself, so readers never pass a number that commits later.
-      database.run(
-        `INSERT INTO nodes
-             (id, revoked_at, restored_at, narrowed_at, expires_at, change, organization, resource)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-           ON CONFLICT (id) DO UPDATE SET
-             revoked_at = max(coalesce(revoked_at, excluded.revoked_at), coalesce(excluded.revoked_at, revoked_at)),
-             restored_at = max(coalesce(restored_at, excluded.restored_at), coalesce(excluded.restored_at, restored_at)),
-             narrowed_at = max(coalesce(narrowed_at, excluded.narrowed_at), coalesce(excluded.narrowed_at, narrowed_at)),
-             expires_at = ${expiry}, change = excluded.change,
-             organization = coalesce(excluded.organization, organization),
-             resource = coalesce(excluded.resource, resource)`,
-        [
-          id,
-          mark.revokedAt ?? null,
-          mark.restoredAt ?? null,
-          mark.narrowedAt ?? null,
-          expiresAt,
-          database.next('node change'),
-          organization ?? null,
-          resource ?? null,
-        ],
-      );
+      putNode(database, { id, ...mark, expiresAt, change: database.next('node change'), ...scope }, how);
     });
   return {
-    mark: (...change) => markUntil('max(expires_at, excluded.expires_at)', ...change),
-    markLast: (...change) => markUntil('excluded.expires_at', ...change),
+    mark: (...change) => put(MARK, ...change),
+    markLast: (...change) => put(MARK_LAST, ...change),
     async read(ids) {
       const rows = database.all(selectNodes(ids.length), ids);
       return rows.length === 0 ? [] : rows.map(toNode);
