@@ -63,6 +63,11 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
     };
   }
 
+  const keysOf = (find: Owned, what: string): Answers => ({
+    GET: answerKeys(find, showSecret, `get ${what}`),
+    POST: answerKeys(find, renewSecret, `generate ${what}`),
+  });
+
   /**
    * What the caller may do there: what the token says, where it speaks of that resource. A caller who may do everything
    * with the organization may do so with its other resources too.
@@ -108,40 +113,37 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
       };
     },
 
-    readKeys: answerKeys(ofApplication, showSecret, 'get application keys'),
-    renewKeys: answerKeys(ofApplication, renewSecret, 'generate application keys'),
-    readOrganizationKeys: answerKeys(ofOrganization, showSecret, 'get organization client credentials'),
-    renewOrganizationKeys: answerKeys(
-      ofOrganization,
-      renewSecret,
-      'generate organization client credentials',
-    ),
+    applicationKeys: keysOf(ofApplication, 'application keys'),
+    organizationKeys: keysOf(ofOrganization, 'organization client credentials'),
 
-    async readPermissions(request, ask) {
-      const { role, resource } = await requireRole(request, ask);
-      return showRole('get', resource, role);
-    },
+    /** Of a role. */
+    permissions: {
+      async GET(request, ask) {
+        const { role, resource } = await requireRole(request, ask);
+        return showRole('get', resource, role);
+      },
 
-    async addPermission(request, ask) {
-      const { role, resource, within, principal } = await requireRole(request, ask);
-      const added = parsePermission(fieldsOf(request.body).permission, resource);
-      const changed = await roleChanges.allow(role, added, within, authorFor(principal, request));
-      return showRole('post', resource, changed);
-    },
+      async POST(request, ask) {
+        const { role, resource, within, principal } = await requireRole(request, ask);
+        const added = parsePermission(fieldsOf(request.body).permission, resource);
+        const changed = await roleChanges.allow(role, added, within, authorFor(principal, request));
+        return showRole('post', resource, changed);
+      },
 
-    async removePermissions(request, ask) {
-      const { role, resource, within, principal } = await requireRole(request, ask);
-      const texts = request.query.getAll('permission');
-      if (texts.length === 0) {
-        throw new UsergridRefusal('illegal_argument', "You must supply a 'permission' query parameter");
-      }
-      const removed = texts.map((text) => parsePermission(text, resource)).reduce(union, NOTHING);
-      // Other applications use the role too: what it gives beyond this caller is theirs to take.
-      if (!contains(within, removed)) {
-        throw new UsergridRefusal('unauthorized', describeDifference(difference(removed, within)));
-      }
-      const changed = await roleChanges.disallow(role, resource, removed, authorFor(principal, request));
-      return showRole('delete', resource, changed);
+      async DELETE(request, ask) {
+        const { role, resource, within, principal } = await requireRole(request, ask);
+        const texts = request.query.getAll('permission');
+        if (texts.length === 0) {
+          throw new UsergridRefusal('illegal_argument', "You must supply a 'permission' query parameter");
+        }
+        const removed = texts.map((text) => parsePermission(text, resource)).reduce(union, NOTHING);
+        // Other applications use the role too: what it gives beyond this caller is theirs to take.
+        if (!contains(within, removed)) {
+          throw new UsergridRefusal('unauthorized', describeDifference(difference(removed, within)));
+        }
+        const changed = await roleChanges.disallow(role, resource, removed, authorFor(principal, request));
+        return showRole('delete', resource, changed);
+      },
     },
 
     async changeApplication(request, ask) {
@@ -152,5 +154,5 @@ export function createAdministration(deps: FaceParts, principals: Principals) {
       const entities = [toApplicationEntity(changed, request.organization, now())];
       return { action: 'put', path: '/', entities };
     },
-  } satisfies Answers;
+  } satisfies Readonly<Record<string, Answers | Answers[string]>>;
 }

@@ -19,9 +19,6 @@ function at(path: string, actions: FaceRoutes): FaceRoutes {
   return Object.fromEntries(Object.entries(actions).map(([method, action]) => [`${method} ${path}`, action]));
 }
 
-/** Clients of the original use the one method or the other. */
-const putAndPost = (path: string, action: FaceAction) => at(path, { PUT: action, POST: action });
-
 export function createFace(deps: FaceParts): Face {
   const { issuer, prefixes, now } = deps;
   const base = issuer + (prefixes.usergrid ?? '');
@@ -40,24 +37,28 @@ export function createFace(deps: FaceParts): Face {
     };
   };
 
+  /** @param answers by method */
+  const answering = (path: string, answers: Answers): FaceRoutes =>
+    at(path, Object.fromEntries(Object.entries(answers).map(([method, answer]) => [method, within(answer)])));
+
+  /** Clients of the original use the one method or the other. */
+  const putAndPost = (path: string, answer: Answers[string]): FaceRoutes =>
+    answering(path, { PUT: answer, POST: answer });
+
   const toAuthorization: FaceAction = async (request) => authorize(request, issuer);
   const authorization = { GET: toAuthorization, POST: toAuthorization };
-  const organizationKeys = {
-    GET: within(administration.readOrganizationKeys),
-    POST: within(administration.renewOrganizationKeys),
-  };
   const managementTokens = tokens('management');
 
   const application = '/:organization/:application';
   const administrator = '/management/users/:user';
 
   const usersAt = (path: string): FaceRoutes => ({
-    ...at(path, { POST: within(users.create), GET: within(users.find) }),
-    ...at(`${path}/:user`, { GET: within(users.read), DELETE: within(users.remove) }),
+    ...answering(path, { POST: users.create, GET: users.find }),
+    ...answering(`${path}/:user`, { GET: users.read, DELETE: users.remove }),
     ...at(`${path}/:user/token`, { GET: users.readToken }),
-    ...putAndPost(`${path}/:user/password`, within(users.setPassword)),
-    ...putAndPost(`${path}/:user/revoketokens`, within(users.revokeTokens)),
-    ...putAndPost(`${path}/:user/revoketoken`, within(users.revokeToken)),
+    ...putAndPost(`${path}/:user/password`, users.setPassword),
+    ...putAndPost(`${path}/:user/revoketokens`, users.revokeTokens),
+    ...putAndPost(`${path}/:user/revoketoken`, users.revokeToken),
   });
 
   return {
@@ -75,26 +76,19 @@ export function createFace(deps: FaceParts): Face {
         return answer(request, ask);
       },
       ...at('/management/authorize', authorization),
-      ...at('/management/organizations/:organization/credentials', organizationKeys),
-      ...at('/management/orgs/:organization/credentials', organizationKeys),
-      ...putAndPost(`${administrator}/revoketokens`, within(users.revokeOwnTokens)),
-      ...putAndPost(`${administrator}/revoketoken`, within(users.revokeOwnToken)),
+      ...answering('/management/organizations/:organization/credentials', administration.organizationKeys),
+      ...answering('/management/orgs/:organization/credentials', administration.organizationKeys),
+      ...putAndPost(`${administrator}/revoketokens`, users.revokeOwnTokens),
+      ...putAndPost(`${administrator}/revoketoken`, users.revokeOwnToken),
 
       ...at(`${application}/token`, tokens()),
       ...at(`${application}/authorize`, authorization),
-      ...at(`${application}/credentials`, {
-        GET: within(administration.readKeys),
-        POST: within(administration.renewKeys),
-      }),
-      ...at(application, { PUT: within(administration.changeApplication) }),
+      ...answering(`${application}/credentials`, administration.applicationKeys),
+      ...answering(application, { PUT: administration.changeApplication }),
       ...usersAt(`${application}/users`),
       // Some clients of the original say it so.
       ...usersAt(`${application}/user`),
-      ...at(`${application}/roles/:role/permissions`, {
-        GET: within(administration.readPermissions),
-        POST: within(administration.addPermission),
-        DELETE: within(administration.removePermissions),
-      }),
+      ...answering(`${application}/roles/:role/permissions`, administration.permissions),
     },
   };
 }
