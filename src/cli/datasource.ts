@@ -1,7 +1,7 @@
 import { testDatasource } from '../admin/datasources.ts';
 import { findNamed } from '../admin/find-named.ts';
 import { toOneLine } from '../errors/texts.ts';
-import { type Command, DONE, FAILED, requireFound, UsageError } from './command.ts';
+import { type Command, DONE, FAILED, requireFound } from './command.ts';
 import { readArguments, readSecret, texts } from './input.ts';
 import { openStore, operatorOf } from './open.ts';
 
@@ -15,8 +15,7 @@ export const datasource: Command = {
   ],
   async run(args, io) {
     const { positionals, values } = readArguments(args, texts('as'), 2);
-    const [action, name = ''] = positionals;
-    if (action !== 'test') throw new UsageError(`There is no ${action}, only test`);
+    const [, name = ''] = positionals;
     await using opened = await openStore(io);
     const found = await findNamed(opened.store, 'datasources', name);
     const datasource = requireFound(found, `There is no datasource ${name}.`);

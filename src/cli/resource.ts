@@ -52,8 +52,7 @@ export const resource: Command = {
   ],
   async run(args, io) {
     const { positionals, values } = readArguments(args, options, 2);
-    const [action, name = ''] = positionals;
-    if (action !== 'import') throw new UsageError(`There is no ${action}, only import`);
+    const [, name = ''] = positionals;
     const url = await readDsn(values, io);
     const dsn = url === undefined ? undefined : requireDsn(url, io);
     await using opened = await openStore(io);

@@ -6,6 +6,14 @@ import { packageFolder } from '../server/package-folder.ts';
 import { type Command, type CommandIo, DONE, MISUSED, UsageError } from './command.ts';
 import { writeLines } from './input.ts';
 
+/** @param loadOthers what the command does beside, by its first argument */
+function nounCommand(singular: string, loadOthers?: () => Promise<Readonly<Record<string, Command>>>) {
+  return async (): Promise<Command> => {
+    const { createNounCommand } = await import('./administration/noun-command.ts');
+    return createNounCommand(singular, await loadOthers?.());
+  };
+}
+
 /** Loaded when they are run: most need no server. */
 const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
@@ -16,29 +24,14 @@ const loaders: Readonly<Record<string, () => Promise<Command>>> = {
   revoke: async () => (await import('./revoke.ts')).revoke,
   ...Object.fromEntries(
     ['organization', 'user', 'application', 'agent', 'role', 'webhook', 'token', 'login', 'audit'].map(
-      (singular) => [
-        singular,
-        async () => (await import('./administration/noun-command.ts')).createNounCommand(singular),
-      ],
+      (singular) => [singular, nounCommand(singular)],
     ),
   ),
   administrator: async () => (await import('./administrator.ts')).administrator,
   connection: async () => (await import('./connection.ts')).connection,
-  datasource: async () => {
-    const [{ createNounCommand }, { datasource }] = await Promise.all([
-      import('./administration/noun-command.ts'),
-      import('./datasource.ts'),
-    ]);
-    return createNounCommand('datasource', { test: datasource });
-  },
+  datasource: nounCommand('datasource', async () => ({ test: (await import('./datasource.ts')).datasource })),
   guard: async () => (await import('./guard.ts')).guard,
-  resource: async () => {
-    const [{ createNounCommand }, { resource }] = await Promise.all([
-      import('./administration/noun-command.ts'),
-      import('./resource.ts'),
-    ]);
-    return createNounCommand('resource', { import: resource });
-  },
+  resource: nounCommand('resource', async () => ({ import: (await import('./resource.ts')).resource })),
   backup: async () => (await import('./backup.ts')).backup,
   export: async () => (await import('./export.ts')).exportStore,
   import: async () => (await import('./import.ts')).importStore,

@@ -3,6 +3,7 @@
  * which asks all. One that does not answer in time is left out.
  */
 import cluster, { type Worker } from 'node:cluster';
+import { on } from 'node:events';
 import type { Counts } from '../http/metrics.ts';
 
 const TIMEOUT_MS = 1_000;
@@ -25,28 +26,16 @@ function send(to: Worker | NodeJS.Process, message: Message): void {
   to.send?.(message, undefined, {}, () => undefined);
 }
 
-/**
- * The first message of this kind and id that one of them sends; undefined if it does not come in time. It listens without
- * a break, because several messages may come at once.
- */
-function answer<K extends Kind>(
-  from: Worker | NodeJS.Process,
-  kind: K,
-  id: number,
-): Promise<(Message & { grantable: K }) | undefined> {
-  const emitter = from as NodeJS.EventEmitter;
-  return new Promise((resolve) => {
-    const end = (message?: Message & { grantable: K }): void => {
-      clearTimeout(timer);
-      emitter.off('message', listen);
-      resolve(message);
-    };
-    const listen = (message: unknown): void => {
-      if (isA(kind, message) && message.id === id) end(message);
-    };
-    const timer = setTimeout(end, TIMEOUT_MS);
-    emitter.on('message', listen);
-  });
+/** The first message of this kind and id that one of them sends; undefined if it does not come in time. */
+async function answer<K extends Kind>(from: Worker | NodeJS.Process, kind: K, id: number) {
+  try {
+    for await (const [message] of on(from, 'message', { signal: AbortSignal.timeout(TIMEOUT_MS) })) {
+      if (isA(kind, message) && message.id === id) return message;
+    }
+  } catch {
+    // The time is over, or the other process has ended.
+  }
+  return undefined;
 }
 
 /** In the process that starts the workers: answers each of them for all. */

@@ -3,7 +3,7 @@
  * the others follow when it is ready. One that dies is replaced; a stop stops all.
  */
 import cluster, { type Worker } from 'node:cluster';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../http/log.ts';
@@ -35,19 +35,10 @@ export function reportReady(): void {
 
 /** Resolves with whether it became ready before it ended. */
 async function untilReady(worker: Worker): Promise<boolean> {
-  const ended = new AbortController();
-  const exit = once(worker, 'exit').then(() => false);
-  const ready = (async () => {
-    for (;;) {
-      const [message] = await once(worker, 'message', { signal: ended.signal });
-      if (message === READY) return true;
-    }
-  })().catch(() => false);
-  try {
-    return await Promise.race([ready, exit]);
-  } finally {
-    ended.abort();
+  for await (const [message] of on(worker, 'message', { close: ['exit'] })) {
+    if (message === READY) return true;
   }
+  return false;
 }
 
 /** Kills a worker that hangs: its connections end, its clients reach another worker, and a new one replaces it. */

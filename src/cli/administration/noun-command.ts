@@ -89,28 +89,25 @@ const DETAILS = [
   'GRANTABLE_TOKEN.',
 ];
 
-/** @param before what the command does beside, by its first argument */
-export function createNounCommand(singular: string, before: Readonly<Record<string, Command>> = {}): Command {
+/** @param others what the command does beside, by its first argument */
+export function createNounCommand(singular: string, others: Readonly<Record<string, Command>> = {}): Command {
   const noun = nounCommands.find((each) => each.singular === singular) as NounCommand;
-  const others = Object.values(before);
+  const further = Object.values(others);
   return {
     summary: noun.summary,
-    usage: [
-      ...noun.verbs.map((verb) => usageOf(noun, verb)),
-      ...new Set(others.flatMap(({ usage }) => usage)),
-    ],
+    usage: [...noun.verbs.map((verb) => usageOf(noun, verb)), ...further.flatMap(({ usage }) => usage)],
     details: [
       ...noun.verbs.map(({ words, says }) => `  ${words.padEnd(22)}${says}`),
       '',
       ...(noun.named === '' ? [] : [`One is named ${noun.named}, or by a UUID instead of the name.`]),
       ...DETAILS,
-      ...[...new Set(others)].flatMap(({ details = [] }) => ['', ...details]),
+      ...further.flatMap(({ details = [] }) => ['', ...details]),
     ],
     async run(args, io) {
-      const own = before[args[0] ?? ''];
+      const own = others[args[0] ?? ''];
       if (own) return own.run(args, io);
       const found = findVerb(noun, args);
-      if (!found) throw new UsageError(describeVerbs(noun, args[0], Object.keys(before)));
+      if (!found) throw new UsageError(describeVerbs(noun, args[0], Object.keys(others)));
       const { openAdministration } = await import('./open.ts');
       const { requireOperation } = await import('./administration.ts');
       const operation = requireOperation(found.verb.operation);
