@@ -1,4 +1,5 @@
 /** The socket: limits against slow and idle clients, a clear sentence when it cannot be had, a graceful stop. */
+import { once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -65,18 +66,14 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'this machine has no such address',
 };
 
-function open(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const refused = (error: NodeJS.ErrnoException): void => {
-      const reason = REASONS[error.code ?? ''] ?? error.message;
-      reject(new CannotListen(`Cannot listen on ${host}, port ${port}: ${reason}.`, { cause: error }));
-    };
-    server.once('error', refused);
-    server.listen(port, host, () => {
-      server.off('error', refused);
-      resolve();
-    });
-  });
+async function open(server: Server, host: string, port: number): Promise<void> {
+  try {
+    await once(server.listen(port, host), 'listening');
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const reason = REASONS[code] ?? message;
+    throw new CannotListen(`Cannot listen on ${host}, port ${port}: ${reason}.`, { cause: error });
+  }
 }
 
 /** A program that watches the process must not end it because its store is away. */
@@ -184,7 +181,7 @@ export async function listen({
     }
     const cut = setTimeout(() => server.closeAllConnections(), seconds * 1000);
     if (connections.open() > 0) await wait(Math.min(limits.farewell, seconds * 1000));
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    const closed = once(server.close(), 'close');
     connections.closeIdle();
     await closed;
     clearTimeout(cut);

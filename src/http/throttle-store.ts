@@ -12,21 +12,13 @@ const StoreAbstract: typeof RateLimiterStoreAbstract = load(
 export const RateLimiterRes: typeof Result = load('rate-limiter-flexible/lib/RateLimiterRes.js');
 export type RateLimiterRes = Result;
 
-export interface CountersLimiterOptions {
-  readonly counters: Counters;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  /** Tells the limiters that share the counters apart. */
-  readonly keyPrefix: string;
+/** An amount of something within a time. */
+export interface Limit {
   readonly points: number;
-  /** Seconds. */
-  readonly duration: number;
+  readonly seconds: number;
 }
 
-interface Window {
-  readonly points: number;
-  readonly expiresAt: number;
-}
+type Window = Awaited<ReturnType<Counters['increment']>>;
 
 /**
  * The library's own memory of blocked keys goes by the real clock and stays switched off, as do its insurance limiter
@@ -36,8 +28,12 @@ export class CountersLimiter extends StoreAbstract {
   readonly #counters: Counters;
   readonly #now: () => number;
 
-  constructor({ counters, now, keyPrefix, points, duration }: CountersLimiterOptions) {
-    super({ storeClient: counters, keyPrefix, points, duration });
+  /**
+   * @param now milliseconds since the epoch
+   * @param keyPrefix tells the limiters that share the counters apart
+   */
+  constructor(counters: Counters, now: () => number, keyPrefix: string, { points, seconds }: Limit) {
+    super({ storeClient: counters, keyPrefix, points, duration: seconds });
     this.#counters = counters;
     this.#now = now;
   }

@@ -11,32 +11,18 @@
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { GuessLimits } from '../accounts/authenticate-user.ts';
+import type { GuessLimits, guessedAccount } from '../accounts/authenticate-user.ts';
 import { TooManyAttempts } from '../errors/domain.ts';
 import type { Counters } from '../storage/contract.ts';
 import { addressKey, customerKey } from './address-key.ts';
-import { CountersLimiter, RateLimiterRes } from './throttle-store.ts';
+import { CountersLimiter, type Limit, RateLimiterRes } from './throttle-store.ts';
 
-/** An amount of something within a time. */
-export interface Limit {
-  readonly points: number;
-  readonly seconds: number;
-}
+export type { Limit } from './throttle-store.ts';
 
-export interface ThrottleLimits {
-  /** Wrong passwords of one account. */
-  readonly account: Limit;
-  /** Failures of any kind from one address. */
-  readonly address: Limit;
-  /** Wrong secrets of one client. */
-  readonly client: Limit;
-  /** Registrations from one address. */
-  readonly registration: Limit;
-  /** Authorization and logout requests from one address. */
-  readonly authorization: Limit;
-  /** Metadata documents of agents that are fetched for one address. */
-  readonly agentDocument: Limit;
-}
+/** `config/options.ts` says what each counts. */
+export type ThrottleLimits = Readonly<
+  Record<'account' | 'address' | 'client' | 'registration' | 'authorization' | 'agentDocument', Limit>
+>;
 
 /** Seconds of the delays of an account. */
 const FIRST_DELAY = 60;
@@ -62,10 +48,7 @@ const PER_HOUR: Limit = { points: 300, seconds: 3_600 };
 const PER_MINUTE: Limit = { points: 10, seconds: 60 };
 
 /** What guesses of passwords are counted by. */
-export interface GuessedAccount {
-  readonly account: string;
-  readonly names: readonly string[];
-}
+export type GuessedAccount = ReturnType<typeof guessedAccount>;
 
 export interface ThrottleDeps {
   readonly counters: Counters;
@@ -143,8 +126,7 @@ function createFailureCount(limiter: CountersLimiter, reason: string, now: () =>
 export type Throttle = ReturnType<typeof createThrottle>;
 
 export function createThrottle({ counters, limits, now }: ThrottleDeps) {
-  const limiter = (keyPrefix: string, { points, seconds }: Limit): CountersLimiter =>
-    new CountersLimiter({ counters, now, keyPrefix, points, duration: seconds });
+  const limiter = (keyPrefix: string, limit: Limit) => new CountersLimiter(counters, now, keyPrefix, limit);
   const failures = (keyPrefix: string, limit: Limit, reason: string) =>
     createFailureCount(limiter(keyPrefix, limit), reason, now);
   const guesses = limiter('guess', limits.account);

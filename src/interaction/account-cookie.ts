@@ -15,7 +15,12 @@ export function findBinding(ctx: Context, issuer: string): string | undefined {
   return ctx.cookies.get(cookieName(issuer), { signed: true });
 }
 
-function bind(ctx: Context, issuer: string, binding: string): string {
+/**
+ * @param anew for a login: another person may have planted the value before; else a page in another tab must stay good
+ * @returns what the browser holds, for the token of a form
+ */
+export function bindBrowser(ctx: Context, { issuer }: Pick<PageDeps, 'issuer'>, anew = false): string {
+  const binding = (!anew && findBinding(ctx, issuer)) || randomBytes(16).toString('base64url');
   ctx.cookies.set(cookieName(issuer), binding, {
     httpOnly: true,
     sameSite: 'lax',
@@ -26,19 +31,6 @@ function bind(ctx: Context, issuer: string, binding: string): string {
     maxAge: COOKIE_MINUTES * 60_000,
   });
   return binding;
-}
-
-const newBinding = (): string => randomBytes(16).toString('base64url');
-
-/** @returns what the browser holds, for the token of a form */
-export function bindBrowser(ctx: Context, { issuer }: Pick<PageDeps, 'issuer'>): string {
-  // The one that is there: a page in another tab must stay good.
-  return bind(ctx, issuer, findBinding(ctx, issuer) ?? newBinding());
-}
-
-/** The same with another value, for a login: another person may have planted the one before. */
-export function bindBrowserAnew(ctx: Context, { issuer }: Pick<PageDeps, 'issuer'>): string {
-  return bind(ctx, issuer, newBinding());
 }
 
 /** @throws Refusal 403 */

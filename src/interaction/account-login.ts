@@ -10,7 +10,7 @@ import { userSubject } from '../directory/subjects.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { User } from '../nouns/index.ts';
 import type { BrowserSession } from '../provider/interactions.ts';
-import { bindBrowserAnew, findBinding } from './account-cookie.ts';
+import { bindBrowser, findBinding } from './account-cookie.ts';
 import type { PageDeps } from './deps.ts';
 import type { ProvedUser } from './proof.ts';
 
@@ -29,7 +29,7 @@ export async function rememberLogin(
   deps: PageDeps,
   { user, provedAt }: ProvedUser,
 ): Promise<string> {
-  const binding = bindBrowserAnew(ctx, deps);
+  const binding = bindBrowser(ctx, deps, true);
   await deps.artifacts.upsert(MODEL, keyOf(binding), {
     payload: { subject: userSubject(user), loggedInAt: provedAt },
     expiresAt: provedAt + RECENT_MS,
