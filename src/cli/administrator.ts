@@ -7,7 +7,7 @@ import type { Foundations } from '../server/foundations.ts';
 import { defined } from '../storage/defined.ts';
 import { type Found, wantsJson, writeArray, writeTable } from './administration/show.ts';
 import { type Command, type CommandIo, requireFound, UsageError } from './command.ts';
-import { flags, readArguments, readSecret, texts, writeLines } from './input.ts';
+import { flags, type Given, readArguments, readSecret, texts, writeLines } from './input.ts';
 import { openStore, operatorOf } from './open.ts';
 
 const VERBS = {
@@ -16,11 +16,7 @@ const VERBS = {
   list: flags('json'),
 };
 
-interface Given {
-  readonly email?: string;
-  readonly generate?: boolean;
-  readonly json?: boolean;
-}
+type Values = Partial<Given<typeof VERBS.create & typeof VERBS.list>>;
 
 export const administrator: Command = {
   summary: 'Makes administrators of the server, and gives one the account back who lost it.',
@@ -45,7 +41,7 @@ export const administrator: Command = {
     const options = VERBS[verb as keyof typeof VERBS];
     const { values, positionals } = readArguments(rest, options, verb === 'list' ? 0 : 1);
     const [username = ''] = positionals;
-    const { email, generate, json } = values as Given;
+    const { email, generate, json } = values as Values;
     // The first one is made before the server has ever started.
     await using opened = await openStore(io, verb === 'create' ? 'create' : 'refuse');
     if (verb === 'list') return list(opened, wantsJson(json, io), io);

@@ -6,16 +6,13 @@ import type { DirectoryStore } from '../storage/contract.ts';
 import { type CommandIo, requireFound, UsageError } from './command.ts';
 import { readSecret } from './input.ts';
 
-/** The values of the options. */
-interface Given {
-  readonly dsn?: string | undefined;
-  readonly datasource?: string | undefined;
-  readonly database?: string | undefined;
-}
-
 /** @returns the URL, which `-` has on stdin; undefined: it is a datasource @throws UsageError for both */
 export async function readDsn(
-  { dsn, datasource, database }: Given,
+  {
+    dsn,
+    datasource,
+    database,
+  }: { readonly [name in 'dsn' | 'datasource' | 'database']?: string | undefined },
   io: CommandIo,
 ): Promise<string | undefined> {
   if (dsn !== undefined && (datasource ?? database) !== undefined)

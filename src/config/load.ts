@@ -42,12 +42,8 @@ export function loadConfig(env: Environment, { cwd, readApplyFile }: LoadOptions
     problems.push({ variable: name, wrong, right });
   const production = env.NODE_ENV === 'production';
   const values = readValues(env, report);
-  const draft = draftConfig(values, {
-    cwd,
-    production,
-    given: ({ name }) => env[name] !== undefined,
-    report,
-  });
+  const given = ({ name }: Option): boolean => env[name] !== undefined;
+  const draft = draftConfig(values, { cwd, production, given, report });
   requireFitting(draft, report);
   if (draft.dataDir !== undefined) requireFolder(draft.dataDir, report);
 
@@ -119,7 +115,8 @@ function absolute(place: StoragePlace, cwd: string): StoragePlace {
 }
 
 /** As much of the configuration as could be parsed, so that the rules find their problems in the same round. */
-function draftConfig(values: Values, { cwd, production, given, report }: DraftDeps): Partial<Config> {
+function draftConfig(values: Values, deps: DraftDeps): Partial<Config> {
+  const { cwd, production, given, report } = deps;
   const { masterKey: _key, masterKeyFile: _file, smtpUrl: _url, mailFrom: _from, ...others } = values;
   const { accountLimit: account, addressLimit: address, clientLimit: client, ...furtherLimits } = others;
   const {
@@ -140,13 +137,13 @@ function draftConfig(values: Values, { cwd, production, given, report }: DraftDe
     storage: given(options.storage)
       ? values.storage && absolute(values.storage, cwd)
       : dataDir && ({ kind: 'sqlite', path: join(dataDir, 'grantable.db') } as const),
-    masterKey: findMasterKey(values, { cwd, given, report, dataDir }),
+    masterKey: findMasterKey(values, deps, dataDir),
     hosts: given(options.hosts) ? values.hosts : [],
     datasourceHosts: given(options.datasourceHosts) ? values.datasourceHosts : [],
     webhookHosts: given(options.webhookHosts) ? values.webhookHosts : [],
     agentHosts: given(options.agentHosts) ? values.agentHosts : [],
     trustedProxies: proxies && createTrustedProxies(proxies),
-    smtp: findSmtp(values, { given, report }),
+    smtp: findSmtp(values, deps),
     facePrefixes: given(options.facePrefixes) ? values.facePrefixes : {},
     applyFile: values.applyFile && resolve(cwd, values.applyFile),
     demo: given(options.demo) ? values.demo : !production,
@@ -171,10 +168,7 @@ function defaultIssuer(port: number | undefined, report: Report): string | undef
 }
 
 /** One that did not parse has been reported, and what it needs is not known. */
-function findSmtp(
-  { smtpUrl: server, mailFrom: from }: Values,
-  { given, report }: Pick<DraftDeps, 'given' | 'report'>,
-): Config['smtp'] {
+function findSmtp({ smtpUrl: server, mailFrom: from }: Values, { given, report }: DraftDeps): Config['smtp'] {
   if (server && !given(options.mailFrom)) {
     report(options.mailFrom, 'it is missing, and GRANTABLE_SMTP_URL needs it');
   }
@@ -186,7 +180,8 @@ function findSmtp(
 
 function findMasterKey(
   values: Values,
-  { cwd, given, report, dataDir }: Omit<DraftDeps, 'production'> & { dataDir: string | undefined },
+  { cwd, given, report }: DraftDeps,
+  dataDir: string | undefined,
 ): MasterKey | undefined {
   if (given(options.masterKey) && given(options.masterKeyFile)) {
     report(options.masterKeyFile, 'GRANTABLE_MASTER_KEY is set too', 'to set only one of the two');

@@ -96,18 +96,16 @@ export const flag: Kind<boolean> = {
   parse: (text) => (text === '1' || text === '0' ? text === '1' : refuse('is neither 0 nor 1')),
 };
 
-function toEntries(text: string, findProblem: FindProblem): readonly string[] {
-  const entries = text.split(',').map((entry) => entry.trim());
-  const problems = entries.flatMap((entry) => {
-    const problem = entry === '' ? 'is empty' : findProblem(entry);
-    return problem ? [`has the entry ${quote(entry)}, which ${problem}`] : [];
-  });
-  return problems.length > 0 ? refuse(problems.join('; it ')) : entries;
-}
-
 /** Separated by commas; blanks around an entry do not count. */
 export function list(findProblem: FindProblem): (text: string) => readonly string[] {
-  return (text) => toEntries(text, findProblem);
+  return (text) => {
+    const entries = text.split(',').map((entry) => entry.trim());
+    const problems = entries.flatMap((entry) => {
+      const problem = entry === '' ? 'is empty' : findProblem(entry);
+      return problem ? [`has the entry ${quote(entry)}, which ${problem}`] : [];
+    });
+    return problems.length > 0 ? refuse(problems.join('; it ')) : entries;
+  };
 }
 
 /** Where a path cannot be meant as it is written. */
@@ -218,9 +216,11 @@ function requireApart(prefixes: readonly (readonly [string, string])[]): void {
   }
 }
 
+const prefixEntries = list(findPrefixProblem);
+
 /** By the face's name. */
 export function facePrefixes(text: string): Readonly<Record<string, string>> {
-  const pairs = toEntries(text, findPrefixProblem).map((entry) => entry.split('=') as [string, string]);
+  const pairs = prefixEntries(text).map((entry) => entry.split('=') as [string, string]);
   requireApart(pairs);
   return Object.fromEntries(pairs);
 }

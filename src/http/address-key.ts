@@ -1,7 +1,6 @@
 /** Under which key an address is counted. */
 import { isIPv4, isIPv6 } from 'node:net';
-
-const MAPPED_IPV4 = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/;
+import { plainAddress } from './request-facts.ts';
 
 /** Eight groups from the compressed form (RFC 5952). */
 function expand(compressed: string): string[] {
@@ -18,15 +17,8 @@ function expand(compressed: string): string[] {
  * @param address of the peer, already resolved behind trusted proxies
  */
 export function addressKey(address: string): string {
-  const [bare = ''] = address.split('%');
-  if (isIPv4(bare) || !isIPv6(bare)) return bare;
-  const compressed = new URL(`http://[${bare}]/`).hostname.slice(1, -1);
-  const mapped = MAPPED_IPV4.exec(compressed);
-  if (mapped) {
-    const [high, low] = [Number.parseInt(mapped[1] as string, 16), Number.parseInt(mapped[2] as string, 16)];
-    return [high >> 8, high & 255, low >> 8, low & 255].join('.');
-  }
-  return `${expand(compressed).slice(0, 4).join(':')}::/64`;
+  const plain = plainAddress(address);
+  return isIPv6(plain) ? `${expand(plain).slice(0, 4).join(':')}::/64` : plain;
 }
 
 /** The addresses that one customer may have: one IPv4 address, or an IPv6 /48 (RFC 6177). */

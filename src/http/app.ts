@@ -10,24 +10,18 @@ import { createAssets } from './assets.ts';
 import { createFormReader } from './body.ts';
 import { type CorsDeps, createCors } from './cors.ts';
 import { createDocuments, type DocumentsDeps } from './documents.ts';
-import { createErrorBoundary } from './errors.ts';
+import { type BoundaryDeps, createErrorBoundary } from './errors.ts';
 import { createHealth, type HealthDeps } from './health.ts';
-import { createHosts, pinOrigin } from './hosts.ts';
+import { createHosts, type HostsDeps, pinOrigin } from './hosts.ts';
 import type { Logger } from './log.ts';
-import { createNotFound } from './not-found.ts';
+import { notFound } from './not-found.ts';
 import { answerWithProblems } from './problems.ts';
 import { type createReadFacts, createRequestFacts } from './request-facts.ts';
 import { createSecurityHeaders } from './security-headers.ts';
-import type { Views } from './views.ts';
 
-export interface AppDeps {
-  readonly issuer: string;
-  readonly hosts: readonly string[];
-  readonly isFacePath: (path: string) => boolean;
+export interface AppDeps extends HostsDeps, BoundaryDeps {
   readonly readFacts: ReturnType<typeof createReadFacts>;
   readonly cookieKeys: () => readonly string[];
-  readonly log: Logger;
-  readonly views: Views;
   readonly assetFolders: readonly string[];
   readonly health: HealthDeps;
   readonly documents: DocumentsDeps;
@@ -74,7 +68,7 @@ function onlyBelow(hasPath: (path: string) => boolean, middleware: Middleware): 
  * `request-state.ts`. Koa's own origin, host and protocol are the issuer's.
  */
 export function createApp(deps: AppDeps): Koa {
-  const { issuer, hosts, readFacts, log, views, health, api } = deps;
+  const { issuer, isFacePath, readFacts, log, health, api } = deps;
   const app = new Koa();
   Object.defineProperty(app, 'keys', { get: () => [...deps.cookieKeys()] });
   pinOrigin(app, issuer);
@@ -83,31 +77,31 @@ export function createApp(deps: AppDeps): Koa {
     // First, so that every line of the log and every answer has the id and the address.
     createRequestFacts(readFacts),
     // Outside the error boundary: they see the status that was really sent.
-    createAccessLog({ log }),
+    createAccessLog(deps),
     health.metrics.middleware,
     // Outside the error boundary, so that errors have them too.
-    createSecurityHeaders({ issuer }),
+    createSecurityHeaders(deps),
     createCors({
       ...deps.cors,
       publicPaths: deps.documents.paths,
-      isPagePath: (path) => deps.cors.isPagePath(path) || deps.isFacePath(path) || api.hasPath(path),
+      isPagePath: (path) => deps.cors.isPagePath(path) || isFacePath(path) || api.hasPath(path),
     }),
-    createErrorBoundary({ log, views, isFacePath: deps.isFacePath }),
+    createErrorBoundary(deps),
     // Inside, for a face answers in its own words and this API in problem details.
     onlyBelow(api.hasPath, answerWithProblems),
     // Before the hosts are checked: load balancers ask by address.
     createHealth(issuer, health),
     // Before anything that could make a URL, set a cookie or keep an answer.
-    createHosts({ issuer, hosts, isFacePath: deps.isFacePath }),
+    createHosts(deps),
     // Requests for an endpoint pass nothing below; it reads its form itself.
     callEndpoint(deps.endpoints),
     onlyBelow(api.hasPath, api.routes),
     // What no route below has answered.
-    createNotFound(),
+    notFound,
     createAssets({ folders: deps.assetFolders }),
     createDocuments(deps.documents),
     // Last of the shell: who is refused above costs no reading.
-    createFormReader({ isFacePath: deps.isFacePath }),
+    createFormReader(deps),
     ...deps.routes,
   ];
   for (const middleware of order) app.use(middleware);

@@ -105,31 +105,23 @@ export function noteFailure(ctx: Context, error: unknown): Failure {
 }
 
 /** JSON for programs, a page for people. 5xx carry the request id, under which the log has the cause. */
-function answerFailure(ctx: Context, failure: Failure, { views, isFacePath }: BoundaryDeps): void {
+function answer(ctx: Context, failure: Failure, { log, views, isFacePath }: BoundaryDeps): void {
   const { status, error, description } = failure;
   const requestId = status >= 500 ? ctx.state.requestId : undefined;
   beginFailure(ctx, failure);
   ctx.vary('Accept');
-  if (!isFacePath(ctx.path) && wantsPage(ctx, status)) {
-    ctx.body = views.render('error', { error, description, requestId });
-    ctx.type = 'html';
+  if (isFacePath(ctx.path) || !wantsPage(ctx, status)) {
+    ctx.body = { error, error_description: description, ...defined({ request_id: requestId }) };
     return;
   }
-  ctx.body = { error, error_description: description, ...defined({ request_id: requestId }) };
-}
-
-/** A page that cannot be drawn must not hide the error that it was for. */
-function answer(ctx: Context, failure: Failure, deps: BoundaryDeps): void {
   try {
-    answerFailure(ctx, failure, deps);
-  } catch (error) {
-    deps.log.error(
-      { err: error, requestId: ctx.state.requestId },
-      'the page for an error could not be drawn',
-    );
-    ctx.status = failure.status;
+    ctx.body = views.render('error', { error, description, requestId });
+    ctx.type = 'html';
+  } catch (cause) {
+    // The error that the page was for must not be hidden.
+    log.error({ err: cause, requestId: ctx.state.requestId }, 'the page for an error could not be drawn');
     ctx.type = 'text';
-    ctx.body = `${failure.description}\n`;
+    ctx.body = `${description}\n`;
   }
 }
 

@@ -11,16 +11,12 @@ const METHODS: ReadonlyMap<string, string> = new Map(
   ]),
 );
 
-export function createNotFound(): Middleware {
-  return async function notFound(ctx, next) {
-    await next();
-    if (ctx.status !== 404 || (ctx.body !== undefined && ctx.body !== null)) return;
-    const allowed = METHODS.get(ctx.path);
-    if (allowed === undefined || allowed.split(', ').includes(ctx.method)) {
-      throw new Refusal(404, 'There is nothing at this path.', { error: 'not_found' });
-    }
-    throw new Refusal(405, `This method is not allowed here. Use ${allowed}.`, {
-      headers: { Allow: allowed },
-    });
-  };
-}
+export const notFound: Middleware = async (ctx, next) => {
+  await next();
+  if (ctx.status !== 404 || (ctx.body !== undefined && ctx.body !== null)) return;
+  const allowed = METHODS.get(ctx.path);
+  if (allowed === undefined || allowed.split(', ').includes(ctx.method)) {
+    throw new Refusal(404, 'There is nothing at this path.', { error: 'not_found' });
+  }
+  throw new Refusal(405, `This method is not allowed here. Use ${allowed}.`, { headers: { Allow: allowed } });
+};
