@@ -20,11 +20,6 @@ import { VaultError } from '../storage/vault.ts';
 import { describeFields } from './administration/field-problems.ts';
 import { CommandFailed, FAILED, MISUSED } from './command.ts';
 
-export interface Failure {
-  readonly lines: readonly string[];
-  readonly exitCode: number;
-}
-
 /** Their messages are sentences for the operator. */
 const TOLD_AS_THEY_ARE = [
   CommandFailed,
@@ -51,7 +46,7 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOTDIR: 'has a part that is not a folder',
 };
 
-export function toFailure(error: unknown): Failure {
+export function toFailure(error: unknown) {
   if (error instanceof ConfigError || error instanceof ApplyFileError) return told(error.message, MISUSED);
   if (TOLD_AS_THEY_ARE.some((type) => error instanceof type)) return told((error as Error).message, FAILED);
   if (error instanceof Conflict || error instanceof VersionConflict) {
@@ -67,6 +62,6 @@ export function toFailure(error: unknown): Failure {
   return told(`This should not have happened: ${text}`, FAILED);
 }
 
-function told(message: string, exitCode: number): Failure {
+function told(message: string, exitCode: number) {
   return { lines: message.split('\n').map(toOneLine), exitCode };
 }

@@ -8,15 +8,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { addressKey } from './address-key.ts';
 
-export interface Connections {
-  open(): number;
-  /** Answers under way. */
-  running(): Iterable<ServerResponse>;
-  /** Ends those that wait; Node's own method keeps those that never had a request. */
-  closeIdle(): void;
-}
-
-export interface ConnectionLimits {
+interface ConnectionLimits {
   readonly connections: number;
   /** Limit of one address (IPv6: of one /64, RFC 4291). */
   readonly connectionsPerAddress: number;
@@ -48,7 +40,7 @@ export function boundConnections(
   server: Server,
   limits: ConnectionLimits,
   isExempt: (address: string) => boolean = () => false,
-): Connections {
+) {
   const connections = new Set<Connection>();
   const known = new WeakMap<Socket, Connection>();
   const isWaiting = (socket: Socket): boolean => {
@@ -134,7 +126,9 @@ export function boundConnections(
   });
   return {
     open: () => all.open,
+    /** Answers under way. */
     running: () => [...connections].flatMap(({ answers }) => answers),
+    /** Ends those that wait; Node's own method keeps those that never had a request. */
     closeIdle() {
       for (const socket of all.waiting) if (known.get(socket)?.answers.length === 0) socket.destroy();
     },

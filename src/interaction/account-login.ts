@@ -65,19 +65,11 @@ export async function requireNamed(ctx: Context, { directory }: PageDeps): Promi
   return found;
 }
 
-export interface Visitor {
-  /** Undefined: they have to log in. */
-  readonly user: User | undefined;
-  /** The login in this browser, recent or not. */
-  readonly session: BrowserSession | undefined;
-}
-
-/** @param client the application whose people the page is for; absent: those of any */
-export async function findVisitor(
-  ctx: Context,
-  deps: PageDeps,
-  client: ActiveApplication | undefined,
-): Promise<Visitor> {
+/**
+ * @param client the application whose people the page is for; absent: those of any
+ * @returns without a user, they have to log in; `session` is the login in this browser, recent or not
+ */
+export async function findVisitor(ctx: Context, deps: PageDeps, client: ActiveApplication | undefined) {
   const [own, session] = await Promise.all([findOwnLogin(ctx, deps), deps.interactions.findSession(ctx)]);
   // The latest, so that one of two people who shared a browser does not meet the other.
   const [login] = [own, session]

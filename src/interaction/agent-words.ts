@@ -10,14 +10,6 @@ import { titleOf } from '../nouns/index.ts';
 import { isLoopback } from '../nouns/redirect-uris.ts';
 import { MAX_SHOWN_NAME } from '../nouns/shown-name.ts';
 
-export interface AgentWords {
-  /** As it calls itself. */
-  readonly name: string;
-  /** The host of the document that describes it; undefined: nothing shows who made it. */
-  readonly publisher: string | undefined;
-  readonly isApproved: boolean;
-}
-
 /** Characters of a host that a page shows. */
 const MOST_OF_HOST = 60;
 
@@ -27,13 +19,13 @@ function toShownHost(host: string): string {
 }
 
 /** @returns undefined for an application that an operator or a person registered */
-export function describeAgent({
-  application,
-}: Pick<ActiveApplication, 'application'>): AgentWords | undefined {
+export function describeAgent({ application }: Pick<ActiveApplication, 'application'>) {
   if (!application.agent) return undefined;
   const publisher = publisherOf(application);
   return {
+    /** As it calls itself. */
     name: toOneLine(cut(titleOf(application), MAX_SHOWN_NAME)),
+    /** The host of the document that describes it; undefined: nothing shows who made it. */
     publisher: publisher === undefined ? undefined : toShownHost(publisher),
     isApproved: isApproved(application),
   };

@@ -12,30 +12,25 @@ import type { Problem } from './proof.ts';
 const PURPOSE = 'account/first-administrator';
 
 interface Page {
-  readonly problem?: Problem | undefined;
+  readonly problem?: Problem;
   readonly username?: string;
-  readonly done?: boolean;
+  /** Absent: it was done. */
+  readonly link?: { readonly token: string; readonly binding: string };
 }
 
-function show(ctx: Context, { views, forms }: PageDeps, data: Page & { link?: FormLink }): void {
-  const { link } = data;
+function show(ctx: Context, { views, forms }: PageDeps, { problem, username = '', link }: Page): void {
   ctx.type = 'html';
   ctx.body = views.render('first-administrator', {
     action: FIRST_ADMINISTRATOR_PATH,
-    problem: data.problem?.problem,
-    invalid: data.problem?.field,
-    done: data.done === true,
-    username: data.username ?? '',
+    problem: problem?.problem,
+    invalid: problem?.field,
+    done: link === undefined,
+    username,
     minLength: MIN_PASSWORD_LENGTH.administrator,
     linkToken: link?.token,
     tokenName: FORM_TOKEN,
     token: link && forms.token(link.binding, PURPOSE),
   });
-}
-
-interface FormLink {
-  readonly binding: string;
-  readonly token: string;
 }
 
 /** A wrong link counts against the address that has it. @throws TooManyAttempts, DeadLink */
@@ -94,5 +89,5 @@ export async function submitFirstAdministrator(ctx: Context, deps: PageDeps): Pr
     again(problem);
     return;
   }
-  show(ctx, deps, { done: true, username });
+  show(ctx, deps, { username });
 }

@@ -37,20 +37,11 @@ export function describeScope(
   return SCOPE_TEXTS.get(scope) ?? text?.displayName ?? `use ${scope}`;
 }
 
-export interface TableRow {
-  readonly id: string;
-  readonly name: string;
-  /** One for each of `ACTIONS`. */
-  readonly allowed: readonly boolean[];
-  /** The allowed actions that the person has not agreed to before. */
-  readonly added: readonly string[];
-}
-
 const namesOf = ({ tables }: Resource): ReadonlyMap<string, string> =>
   new Map(tables.map(({ id, name }) => [id, name]));
 
 /** The tables that it may use without limits. */
-export function toRows({ resource, permissions }: TableRights, before: Permissions): TableRow[] {
+export function toRows({ resource, permissions }: TableRights, before: Permissions) {
   const names = namesOf(resource);
   return [...permissions.tables].flatMap(([id, actions]) =>
     id === ALL_TABLES
@@ -58,14 +49,16 @@ export function toRows({ resource, permissions }: TableRights, before: Permissio
       : {
           id,
           name: names.get(id) ?? id,
+          /** One for each of `ACTIONS`. */
           allowed: ACTIONS.map((action) => actions.has(action)),
+          /** Those that the person has not agreed to before. */
           added: ACTIONS.filter((action) => actions.has(action) && !before.allows(id, action)),
         },
   );
 }
 
-/** What the application may do with every table, also with future ones. */
-export function toAll({ permissions }: TableRights, before: Permissions): Clause | undefined {
+/** What the application may do with every table, also with future ones; `isNew`: the person has not agreed to all of it. */
+export function toAll({ permissions }: TableRights, before: Permissions) {
   const actions = permissions.tables.get(ALL_TABLES);
   if (!actions) return undefined;
   return {
@@ -81,30 +74,15 @@ const VERBS: { readonly [action in Action]: string } = {
   delete: 'delete',
 };
 
+/** @returns such as `see and change` */
 function toVerbs(actions: readonly Action[]): string {
   return new Intl.ListFormat('en').format(actions.map((action) => VERBS[action]));
-}
-
-export interface Clause {
-  /** `see and change` */
-  readonly verbs: string;
-  /** The person has not agreed to all of it before. */
-  readonly isNew: boolean;
 }
 
 /** Of one condition, before the page folds them. */
 const MOST_VALUES = 10;
 
-export interface LimitedTable extends Clause {
-  readonly id: string;
-  readonly name: string;
-  /** `only those where customer_id is 42; columns id, total`, with the first values of many. */
-  readonly limit: string;
-  /** The same with all values, where they are many. */
-  readonly wholeLimit?: string;
-}
-
-export function toLimited({ resource, permissions }: TableRights, before: Permissions): LimitedTable[] {
+export function toLimited({ resource, permissions }: TableRights, before: Permissions) {
   const names = namesOf(resource);
   return limitedRights(permissions).map(({ table, actions, limit }) => {
     const [short, whole] = [describeLimit(limit, MOST_VALUES), describeLimit(limit)];
@@ -112,31 +90,18 @@ export function toLimited({ resource, permissions }: TableRights, before: Permis
       id: table,
       name: names.get(table) ?? table,
       verbs: toVerbs(actions),
+      /** `only those where customer_id is 42; columns id, total`, with the first values of many. */
       limit: short,
+      /** The same with all values, where they are many. */
       ...(whole !== short && { wholeLimit: whole }),
       isNew: !contains(before, createPermissions(actions.map((action) => [table, toBit(action), limit]))),
     };
   });
 }
 
-/** Tables that the same may be done with. */
-interface TablesAlike {
-  readonly verbs: string;
-  readonly names: readonly string[];
-}
-
-export interface RightsWords {
-  readonly resource: string;
-  /** Everything, with all tables. */
-  readonly everything: boolean;
-  /** What may be done with every table, also with future ones. */
-  readonly all: string | undefined;
-  readonly tables: readonly TablesAlike[];
-  readonly limited: readonly LimitedTable[];
-}
-
 /** As few sentences as say it, for a list of many rights. */
-export function toWords(rights: TableRights): RightsWords {
+export function toWords(rights: TableRights) {
+  /** Tables that the same may be done with. */
   const alike = new Map<string, string[]>();
   for (const { name, allowed } of toRows(rights, NOTHING)) {
     const verbs = toVerbs(ACTIONS.filter((_, index) => allowed[index]));
