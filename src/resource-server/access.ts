@@ -56,22 +56,6 @@ export function readToken({ authorization, url }: TokenRequest): string {
 }
 
 /**
- * @returns the token; undefined where the route is public and none was brought
- * @throws AccessError
- */
-async function authorize(
-  verifier: Verifier,
-  rules: readonly Rule[],
-  request: TokenRequest,
-): Promise<VerifiedToken | undefined> {
-  const isOpen = rules.length > 0 && rules.every((rule) => rule.isPublic);
-  if (isOpen && request.authorization === undefined && !hasQueryToken(request.url)) return undefined;
-  const token = await verifier.verify(readToken(request));
-  demandAll(token, ...rules);
-  return token;
-}
-
-/**
  * RFC 9728 section 3.1: the well-known part goes between host and path.
  * @returns undefined for an identifier that is not a URL, such as `urn:example:orders`: there is no place for metadata
  */
@@ -81,16 +65,6 @@ export function metadataUrl(resource: string): URL | undefined {
   const path = url.pathname === '/' ? '' : url.pathname;
   url.pathname = `/.well-known/oauth-protected-resource${path}`;
   return url;
-}
-
-/** Protected resource metadata (RFC 9728 section 2). */
-function metadataOf({ issuer, resource }: Verifier, scopes?: readonly string[]): Record<string, unknown> {
-  return defined({
-    resource,
-    authorization_servers: [issuer],
-    bearer_methods_supported: ['header'],
-    scopes_supported: scopes,
-  });
 }
 
 /** An answer that a binding sends as it is, without the body to HEAD. */
@@ -115,21 +89,12 @@ function answerTo(
   { resource }: Verifier,
   scopes: readonly string[],
 ): AccessAnswer {
-  const url = metadataUrl(resource);
-  const metadata = url ? [['resource_metadata', url.href]] : [];
   // Without credentials there is nothing to say of them.
-  const said =
-    code === 'missing_token'
-      ? []
-      : [
-          ['error', code],
-          ['error_description', message],
-        ];
+  const said = code === 'missing_token' ? {} : { error: code, error_description: message };
   const isAboutRights = status === 401 || status === 403;
-  const wanted = isAboutRights && scopes.length > 0 ? [['scope', scopes.join(' ')]] : [];
-  const parameters = [...said, ...wanted, ...metadata].map(
-    ([name, value]) => `${name}="${toQuotable(value ?? '')}"`,
-  );
+  const scope = isAboutRights && scopes.length > 0 ? scopes.join(' ') : undefined;
+  const parameters = defined({ ...said, scope, resource_metadata: metadataUrl(resource)?.href });
+  const challenge = Object.entries(parameters).map(([name, value]) => `${name}="${toQuotable(value)}"`);
   return {
     status,
     headers: {
@@ -137,7 +102,7 @@ function answerTo(
       'cache-control': 'no-store',
       ...(code === 'unavailable'
         ? { 'retry-after': '1' }
-        : { 'www-authenticate': ['Bearer', parameters.join(', ')].join(' ').trim() }),
+        : { 'www-authenticate': `Bearer ${challenge.join(', ')}`.trim() }),
     },
     body: { error: code, error_description: message },
   };
@@ -161,7 +126,7 @@ export interface Gate {
   authorize(rules: readonly Rule[], request: TokenRequest, call: object): Promise<VerifiedToken | undefined>;
   /** @returns undefined for errors of other kinds */
   refusal(error: unknown, call: object): AccessAnswer | undefined;
-  /** @returns undefined for requests that do not ask for the metadata of the resource (RFC 9728) */
+  /** @returns undefined for requests that do not ask for the metadata of the resource (RFC 9728 section 2) */
   metadata(request: { readonly method: string; readonly path: string }): AccessAnswer | undefined;
 }
 
@@ -173,7 +138,11 @@ export function createGate(verifier: Verifier, { scopes }: ProtectionOptions = {
     async authorize(rules, request, call) {
       // Guards stand one behind the other.
       rulesOf.set(call, [...(rulesOf.get(call) ?? []), ...rules]);
-      return authorize(verifier, rules, request);
+      const isOpen = rules.length > 0 && rules.every((rule) => rule.isPublic);
+      if (isOpen && request.authorization === undefined && !hasQueryToken(request.url)) return undefined;
+      const token = await verifier.verify(readToken(request));
+      demandAll(token, ...rules);
+      return token;
     },
     refusal(error, call) {
       if (!(error instanceof AccessError)) return undefined;
@@ -187,7 +156,12 @@ export function createGate(verifier: Verifier, { scopes }: ProtectionOptions = {
         status: 200,
         // Pages of every origin may read it.
         headers: { ...JSON_TYPE, 'access-control-allow-origin': '*' },
-        body: metadataOf(verifier, basic),
+        body: defined({
+          resource: verifier.resource,
+          authorization_servers: [verifier.issuer],
+          bearer_methods_supported: ['header'],
+          scopes_supported: basic,
+        }),
       };
     },
   };

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Action } from '../permissions/actions.ts';
 import { type AccessAnswer, createGate, JSON_TYPE, type ProtectionOptions } from './access.ts';
 import { AccessError } from './errors.ts';
-import { tokenRequestOf as tokenRequestOfFetch } from './fetch.ts';
+import { tokenRequestOf as tokenRequestOfFetch, toResponse } from './fetch.ts';
 import { pathOf, tokenRequestOf } from './node-request.ts';
 import { findRules, type PathRule, parsePattern } from './path-rules.ts';
 import { foldName, METHOD_OVERRIDES, readRequestPath } from './request-target.ts';
@@ -100,23 +100,26 @@ export function createForwardAuth(
     }
   }
 
+  /** @param own method and path of the request of the proxy */
+  const answer = async (own: { method: string; path: string }, asked: Asked): Promise<AccessAnswer> =>
+    gate.metadata(own) ?? decide(asked);
+
   const listener: ForwardAuth['listener'] = (request, response) => {
     const { method = '', headers, rawHeaders, url = '' } = request;
     const send = ({ status, headers: said, body }: AccessAnswer): void => {
       response.writeHead(status, said).end(JSON.stringify(body));
     };
-    const metadata = gate.metadata({ method, path: pathOf(url) });
-    if (metadata) {
-      send(metadata);
-      return;
-    }
-    const asked =
-      options.proxy === 'envoy'
+    const asked = {
+      ...(options.proxy === 'envoy'
         ? { method, target: withoutPrefix(url, options.prefix) }
-        : { method: single(headers['x-original-method']), target: single(headers['x-original-uri']) };
-    const headerNames = rawHeaders.filter((_, index) => index % 2 === 0);
-    const { authorization } = tokenRequestOf(request);
-    decide({ ...asked, authorization, headerNames }).then(send, () => send(BROKEN));
+        : {
+            method: headers['x-original-method']?.toString(),
+            target: headers['x-original-uri']?.toString(),
+          }),
+      authorization: tokenRequestOf(request).authorization,
+      headerNames: rawHeaders.filter((_, index) => index % 2 === 0),
+    };
+    answer({ method, path: pathOf(url) }, asked).then(send, () => send(BROKEN));
   };
   if (options.proxy === 'envoy') return { listener };
 
@@ -124,15 +127,13 @@ export function createForwardAuth(
     listener,
     async handle(request) {
       const { method, headers, url } = request;
-      const answer =
-        gate.metadata({ method, path: new URL(url).pathname }) ??
-        (await decide({
-          method: headers.get('x-original-method') ?? undefined,
-          target: headers.get('x-original-uri') ?? undefined,
-          authorization: tokenRequestOfFetch(request).authorization,
-          headerNames: [...headers.keys()],
-        }));
-      return new Response(method === 'HEAD' ? null : JSON.stringify(answer.body), answer);
+      const asked = {
+        method: headers.get('x-original-method') ?? undefined,
+        target: headers.get('x-original-uri') ?? undefined,
+        authorization: tokenRequestOfFetch(request).authorization,
+        headerNames: [...headers.keys()],
+      };
+      return toResponse(await answer({ method, path: new URL(url).pathname }, asked), request);
     },
   };
 }
@@ -186,12 +187,8 @@ function identify(token: VerifiedToken | undefined, rules: readonly Rule[]): Rec
 /** By table and action, of those that the rules name: `{"orders":{"read":[{"rows":{"customer_id":["42"]}}]}}`. */
 function limitsOf({ access: allowed }: VerifiedToken, rules: readonly Rule[]): string {
   const limits: Record<string, Record<string, unknown>> = Object.create(null);
-  for (const { right } of rules) {
-    if (!right) continue;
-    limits[right.table] = {
-      ...limits[right.table],
-      [right.action]: allowed.limits(right.table, right.action),
-    };
+  for (const { table, action } of rules.flatMap(({ right }) => right ?? [])) {
+    limits[table] = { ...limits[table], [action]: allowed.limits(table, action) };
   }
   return ascii(limits);
 }
@@ -221,6 +218,3 @@ function forNginx({ status, headers, body }: AccessAnswer): AccessAnswer {
 function withoutPrefix(url: string, prefix: string): string | undefined {
   return url.startsWith(`${prefix}/`) ? url.slice(prefix.length) : undefined;
 }
-
-const single = (value: string | string[] | undefined): string | undefined =>
-  Array.isArray(value) ? value.join(', ') : value;

@@ -40,8 +40,10 @@ export function basicAuthorization({ clientId, clientSecret }: Asker): string {
  */
 export function createIntrospect(asker: Asker, maxStaleness: number): Introspect {
   const { server, resource, now } = asker;
-  const answers = new LRUCache<string, Answer>({ max: ANSWERS_KEPT });
-  const asking = new Map<string, { readonly answer: Promise<Answer>; readonly at: number }>();
+  /** Also those that are under way. */
+  const asked = new LRUCache<string, { readonly answer: Promise<Answer>; readonly at: number }>({
+    max: ANSWERS_KEPT,
+  });
 
   async function ask(token: string): Promise<Answer> {
     const at = now();
@@ -63,24 +65,17 @@ export function createIntrospect(asker: Asker, maxStaleness: number): Introspect
   }
 
   /** Of all of the token: a part of one is another (RFC 8725). */
-  async function find(token: string): Promise<Answer> {
-    const key = hash('sha256', token, 'base64url');
-    const known = answers.get(key);
-    if (known && now() - known.at < maxStaleness * 1000) return known;
-    // A question that is under way was asked earlier.
+  function find(token: string): Promise<Answer> {
     if (maxStaleness === 0) return ask(token);
-    const running = asking.get(key);
-    if (running && now() - running.at < maxStaleness * 1000) return running.answer;
+    const key = hash('sha256', token, 'base64url');
+    const known = asked.get(key);
+    if (known && now() - known.at < maxStaleness * 1000) return known.answer;
     const question = { answer: ask(token), at: now() };
-    asking.set(key, question);
-    try {
-      const answer = await question.answer;
-      const later = answers.get(key);
-      if (!later || later.at <= answer.at) answers.set(key, answer);
-      return answer;
-    } finally {
-      if (asking.get(key) === question) asking.delete(key);
-    }
+    asked.set(key, question);
+    question.answer.catch(() => {
+      if (asked.peek(key) === question) asked.delete(key);
+    });
+    return question.answer;
   }
 
   return async (token) => {

@@ -9,7 +9,7 @@ import {
   limitsForWriting,
   typeOf,
 } from '../permissions/column-limits.ts';
-import { type SqlDialect, SYNTAXES, type Syntax } from './sql-dialects.ts';
+import { type Bind, type SqlDialect, SYNTAXES, type Syntax } from './sql-dialects.ts';
 
 /** A part of a statement. Values are in the parameters only, in the order of the placeholders. */
 export interface SqlPart {
@@ -133,25 +133,14 @@ function knownColumns(limits: readonly ColumnLimit[], { types, syntax }: Named):
   return [...new Set([...named, ...declared])].filter((column) => isName(column, syntax));
 }
 
-class Parameters {
-  readonly values: string[] = [];
-  readonly #syntax: Syntax;
-  readonly #first: number;
-
-  constructor({ syntax, first }: Named) {
-    this.#syntax = syntax;
-    this.#first = first;
-  }
-
-  readonly bind = (value: string): string => {
-    this.values.push(value);
-    return this.#syntax.placeholder(this.#first + this.values.length - 1);
-  };
+function noParameters({ syntax, first }: Named): { parameters: string[]; bind: Bind } {
+  const parameters: string[] = [];
+  return { parameters, bind: (value) => syntax.placeholder(first + parameters.push(value) - 1) };
 }
 
 function whereOf(limits: readonly ColumnLimit[], named: Named): SqlPart {
-  const parameters = new Parameters(named);
-  return { text: matchesOne(limits, named, parameters, 'by index'), parameters: parameters.values };
+  const { parameters, bind } = noParameters(named);
+  return { text: matchesOne(limits, named, bind, 'by index'), parameters };
 }
 
 function fromOf(
@@ -160,28 +149,23 @@ function fromOf(
   named: Named,
 ): SqlPart {
   const { name, alias } = named;
-  const parameters = new Parameters(named);
-  const seen = columns ? columns.map((column) => visiblePart(column, limits, named, parameters)) : ['*'];
-  const where = matchesOne(limits, named, parameters, 'by index');
+  const { parameters, bind } = noParameters(named);
+  const seen = columns ? columns.map((column) => visiblePart(column, limits, named, bind)) : ['*'];
+  const where = matchesOne(limits, named, bind, 'by index');
   return {
     text: `(SELECT ${seen.join(', ')} FROM ${name} AS ${alias} WHERE ${where}) AS ${alias}`,
-    parameters: parameters.values,
+    parameters,
   };
 }
 
 /** The column in the rows in which it may be seen. */
-function visiblePart(
-  column: string,
-  limits: readonly ColumnLimit[],
-  named: Named,
-  parameters: Parameters,
-): string {
+function visiblePart(column: string, limits: readonly ColumnLimit[], named: Named, bind: Bind): string {
   const quoted = named.syntax.quote(column);
   const having = limits.filter((limit) => hasColumns(limit, [column]));
   if (having.length === 0) return `NULL AS ${quoted}`;
   const whole = `${named.alias}.${quoted}`;
   if (having.length === limits.length) return `${whole} AS ${quoted}`;
-  const condition = matchesOne(having, named, parameters, 'by value');
+  const condition = matchesOne(having, named, bind, 'by value');
   return `CASE WHEN ${condition} THEN ${whole} END AS ${quoted}`;
 }
 
@@ -191,7 +175,7 @@ const EVERY_ROW = '(1 = 1)';
 function matchesOne(
   limits: readonly ColumnLimit[],
   named: Named,
-  { bind }: Parameters,
+  bind: Bind,
   search: 'by index' | 'by value',
 ): string {
   if (limits.length === 0) return NO_ROW;

@@ -6,20 +6,16 @@ import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import { type AccessAnswer, JSON_TYPE } from './access.ts';
 import type { VerifiedToken } from './verified-token.ts';
 
-export interface SessionIds {
-  create(token: VerifiedToken): string;
-  /** @param id of a request; null without one */
-  isOwn(id: string | null, token: VerifiedToken): boolean;
-}
-
-export function createSessionIds(key = randomBytes(32)): SessionIds {
+export function createSessionIds() {
+  const key = randomBytes(32);
   const bind = (id: string, { subject, clientId }: VerifiedToken): string => {
     const mac = createHmac('sha256', key).update(JSON.stringify([id, subject, clientId]));
     return `${id}.${mac.digest('base64url')}`;
   };
   return {
-    create: (token) => bind(randomUUID(), token),
-    isOwn(id, token) {
+    create: (token: VerifiedToken): string => bind(randomUUID(), token),
+    /** @param id of a request; null without one */
+    isOwn(id: string | null, token: VerifiedToken): boolean {
       if (id === null) return true;
       const [name = ''] = id.split('.', 1);
       const [wanted, given] = [Buffer.from(bind(name, token)), Buffer.from(id)];

@@ -4,6 +4,7 @@
  * tool without rights.
  */
 import {
+  type AuthInfo,
   type CallToolResult,
   type Icon,
   type InputRequiredResult,
@@ -78,15 +79,12 @@ export interface ToolGuard {
 const TOOL_NAME = /^[\w.-]{1,128}$/;
 
 export function challengeOf(rights: ToolRights): ScopeChallengeHandler {
-  return challengeOfRules(toRules(rights));
-}
-
-function challengeOfRules(rules: readonly Rule[]): ScopeChallengeHandler {
+  const rules = toRules(rights);
   const asked = scopesOfRules(rules);
   const [first, ...others] = asked;
   return ({ authInfo }) => {
     const token = findToken(authInfo);
-    const problems = token ? findProblems(token, rules) : [NO_TOKEN];
+    const problems = problemsOf(authInfo, rules);
     if (problems.length === 0 || first === undefined) return undefined;
     const kept = (token ? limitedScopes(token) : []).filter((scope) => !asked.includes(scope));
     return { scopes: [first, ...others, ...kept], errorDescription: toQuotable(problems.join(' ')) };
@@ -105,7 +103,11 @@ function limitedScopes({ permissions }: VerifiedToken): string[] {
   return limited.slice(0, MOST_KEPT).map(({ table, action }) => toTableScope(table, action));
 }
 
-const NO_TOKEN = 'The request has no token.';
+/** @returns one sentence for each right that the caller lacks */
+function problemsOf(authInfo: AuthInfo | undefined, rules: readonly Rule[]): string[] {
+  const token = findToken(authInfo);
+  return token ? findProblems(token, rules) : ['The request has no token.'];
+}
 
 /** @throws TypeError for a public rule */
 function toRules(rights: ToolRights): readonly Rule[] {
@@ -138,8 +140,10 @@ export function createToolGuard(list: 'all' | 'held'): ToolGuard {
       },
       'tools/list': (handle) => async (request, ctx) => {
         const answer = (await handle(request, ctx)) as { tools: { name: string }[] };
+        const isHeld = (rules?: readonly Rule[]) =>
+          rules && problemsOf(ctx.http?.authInfo, rules).length === 0;
         const isListed = ({ name }: { name: string }) =>
-          list === 'all' ? rights.has(name) : isHeld(rights.get(name), ctx);
+          list === 'all' ? rights.has(name) : isHeld(rights.get(name));
         const tools = answer.tools.filter(isListed);
         // A shared cache would give the list of one caller to others.
         return { ...answer, tools, ...(list === 'held' && { cacheScope: 'private' }) };
@@ -162,24 +166,21 @@ export function createToolGuard(list: 'all' | 'held'): ToolGuard {
           `${quoteName(name)} cannot be the name of a tool. Use 1 to 128 letters, digits, "_", "-" and ".".`,
         );
       }
-      const rules = toRules(rights);
+      const scopeChallenge = challengeOf(rights);
       guardCompletions(server);
       const known = rightsOf(server.server);
       const callback = config.inputSchema
         ? (args: never, ctx: ServerContext) => handler(args, callerOf(ctx), ctx)
         : (ctx: ServerContext) => handler(undefined as never, callerOf(ctx), ctx);
       const register = server.registerTool.bind(server) as (...given: unknown[]) => RegisteredTool;
-      const registered = register(name, { ...config, scopeChallenge: challengeOfRules(rules) }, callback);
-      known.set(name, rules);
+      const registered = register(name, { ...config, scopeChallenge }, callback);
+      known.set(name, toRules(rights));
       return registered;
     },
     protect: (server) => {
-      if (!('server' in server)) {
-        rightsOf(server);
-        return;
-      }
-      guardCompletions(server);
-      rightsOf(server.server);
+      const isHigh = 'server' in server;
+      if (isHigh) guardCompletions(server);
+      rightsOf(isHigh ? server.server : server);
     },
   };
 }
@@ -196,11 +197,6 @@ function requireNoTools(server: Server): void {
   }
 }
 
-function isHeld(rules: readonly Rule[] | undefined, { http }: ServerContext): boolean {
-  const token = findToken(http?.authInfo);
-  return token !== undefined && rules !== undefined && findProblems(token, rules).length === 0;
-}
-
 /** @throws ProtocolError */
 function requireRights(
   rights: ReadonlyMap<string, readonly Rule[]>,
@@ -214,7 +210,6 @@ function requireRights(
       `There is no tool ${quoteName(String(name))}, or it was registered without rights.`,
     );
   }
-  const token = findToken(http?.authInfo);
-  const problems = token ? findProblems(token, rules) : [NO_TOKEN];
+  const problems = problemsOf(http?.authInfo, rules);
   if (problems.length > 0) throw new ProtocolError(ProtocolErrorCode.InvalidRequest, problems.join(' '));
 }

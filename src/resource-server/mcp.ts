@@ -11,6 +11,7 @@ import {
   type McpServerFactory,
   type ScopeChallengeHandler,
 } from '@modelcontextprotocol/server';
+import { defined } from '../storage/defined.ts';
 import {
   type AccessAnswer,
   createGate,
@@ -100,13 +101,18 @@ export function createMcpProtection(verifier: Verifier, options: McpProtectionOp
   /** Each valid token passes; without one the challenge names what basic use needs. */
   const basic = scopes.map((scope) => new Rule({ isPublic: false, scope, findProblem: () => undefined }));
 
-  async function admit(asked: Asked, call: object): Promise<AuthInfo | AccessAnswer> {
+  async function admit(
+    call: object,
+    asked: { readonly method: string; readonly path: string },
+    tokenRequest: TokenRequest,
+    sessionId: string | null,
+  ): Promise<AuthInfo | AccessAnswer> {
     const metadata = gate.metadata(asked);
     if (metadata) return metadata;
     try {
-      const token = (await gate.authorize(basic, asked.tokenRequest, call)) as VerifiedToken;
-      if (!sessions.isOwn(asked.sessionId, token)) return SESSION_NOT_FOUND;
-      return toAuthInfo(readToken(asked.tokenRequest), token, verifier.resource);
+      const token = (await gate.authorize(basic, tokenRequest, call)) as VerifiedToken;
+      if (!sessions.isOwn(sessionId, token)) return SESSION_NOT_FOUND;
+      return toAuthInfo(readToken(tokenRequest), token, verifier.resource);
     } catch (error) {
       const refusal = gate.refusal(error, call);
       if (!refusal) throw error;
@@ -114,40 +120,26 @@ export function createMcpProtection(verifier: Verifier, options: McpProtectionOp
     }
   }
 
-  const isAlive = ({ token }: AuthInfo) =>
-    verifier.verify(token).then(
-      () => true,
-      () => false,
-    );
+  const isAlive = async ({ token }: AuthInfo): Promise<boolean> =>
+    Boolean(await verifier.verify(token).catch(() => undefined));
 
   const protect =
     (handle: McpRequestHandler): FetchHandler =>
     async (request, { parsedBody } = {}) => {
       const { method, url, headers } = request;
-      const asked = {
-        method,
-        path: new URL(url).pathname,
-        tokenRequest: tokenRequestOfFetch(request),
-        sessionId: headers.get('mcp-session-id'),
-      };
-      const admitted = await admit(asked, request);
+      const asked = { method, path: new URL(url).pathname };
+      const sessionId = headers.get('mcp-session-id');
+      const admitted = await admit(request, asked, tokenRequestOfFetch(request), sessionId);
       if (isAnswer(admitted)) return toResponse(admitted, request);
-      const answer = await handle(request, {
-        authInfo: admitted,
-        ...(parsedBody !== undefined && { parsedBody }),
-      });
+      const answer = await handle(request, defined({ authInfo: admitted, parsedBody }));
       return endWithToken(answer, () => isAlive(admitted));
     };
 
   const express: McpExpressMiddleware = (request, response, next) => {
     const { method = '', headers, originalUrl, url = '' } = request;
-    const asked = {
-      method,
-      path: pathOf(originalUrl ?? url),
-      tokenRequest: tokenRequestOf(request),
-      sessionId: headers['mcp-session-id']?.toString() ?? null,
-    };
-    admit(asked, request).then((admitted) => {
+    const asked = { method, path: pathOf(originalUrl ?? url) };
+    const sessionId = headers['mcp-session-id']?.toString() ?? null;
+    admit(request, asked, tokenRequestOf(request), sessionId).then((admitted) => {
       if (isAnswer(admitted)) {
         const { status, headers: said, body } = admitted;
         response.writeHead(status, said).end(method === 'HEAD' ? undefined : JSON.stringify(body));
@@ -156,12 +148,10 @@ export function createMcpProtection(verifier: Verifier, options: McpProtectionOp
       // The client left while the token was checked.
       if (response.closed) return;
       request.auth = admitted;
+      const end = () => response.destroy();
       response.once(
         'close',
-        whenTokenEnds(
-          () => isAlive(admitted),
-          () => response.destroy(),
-        ),
+        whenTokenEnds(() => isAlive(admitted), end),
       );
       next();
     }, next);
@@ -183,13 +173,6 @@ export function createMcpProtection(verifier: Verifier, options: McpProtectionOp
     express,
     sessionId: (authInfo) => sessions.create(tokenOf(authInfo)),
   };
-}
-
-interface Asked {
-  readonly method: string;
-  readonly path: string;
-  readonly tokenRequest: TokenRequest;
-  readonly sessionId: string | null;
 }
 
 const isAnswer = (admitted: AuthInfo | AccessAnswer): admitted is AccessAnswer => 'status' in admitted;

@@ -39,16 +39,6 @@ export interface TokenClient {
 /** What PostgreSQL says to statements after one that failed. */
 export const IN_FAILED_TRANSACTION = '25P02';
 
-export interface LentClient {
-  readonly client: TokenClient;
-  /** Takes no further statements, and waits for those that it has taken. */
-  finish(): Promise<void>;
-  /** Takes no further statements, drops those that it has not sent, and waits for the one that is running. */
-  cancel(): Promise<void>;
-  /** Why the transaction failed, if it did. */
-  failure(): unknown;
-}
-
 export const endedByCallback = (cause?: unknown): Error =>
   new Error(
     'The callback of withToken ended its transaction or reset its settings. What it committed stays committed. ' +
@@ -72,7 +62,7 @@ function requirePlain(statement: unknown, values?: unknown, ...more: unknown[]):
   );
 }
 
-export function lendClient(connection: Connection): LentClient {
+export function lendClient(connection: Connection) {
   let state: 'open' | 'finishing' | 'cancelled' = 'open';
   let last: Promise<unknown> = Promise.resolve();
   let failure: unknown;
@@ -99,14 +89,14 @@ export function lendClient(connection: Connection): LentClient {
     return sent;
   }
 
-  const close = async (next: 'finishing' | 'cancelled'): Promise<void> => {
-    state = next;
-    await last;
-  };
   return {
     client: { query: query as TokenClient['query'] },
-    finish: () => close('finishing'),
-    cancel: () => close('cancelled'),
-    failure: () => failure,
+    /** Takes no further statements, and waits for those that it has taken; if cancelled, only for the one that is running. */
+    async close(how: 'finishing' | 'cancelled'): Promise<void> {
+      state = how;
+      await last;
+    },
+    /** Why the transaction failed, if it did. */
+    failure: (): unknown => failure,
   };
 }

@@ -103,15 +103,15 @@ async function runInTransaction<Result>(
 ): Promise<Result> {
   await connection.query('BEGIN');
   await connection.query(text, values);
-  const { client, finish, cancel, failure } = lendClient(connection);
+  const { client, close, failure } = lendClient(connection);
   let result: Result;
   try {
     result = await run(client);
   } catch (error) {
-    await cancel();
+    await close('cancelled');
     throw error;
   }
-  await finish();
+  await close('finishing');
   try {
     await connection.query(COMMIT);
   } catch (error) {

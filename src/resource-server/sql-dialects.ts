@@ -16,16 +16,19 @@ export interface Syntax {
   quote(name: string): string;
   /** Whether a column can have the name: a database would cut or change others, and so mean another column. */
   canName(name: string): boolean;
-  /** A condition on a quoted column: it has one of the values, which are canonical for the type. */
-  equalsOne(column: string, type: ColumnType | undefined, values: readonly string[], bind: Bind): string;
+  /** It has one of the values, which are canonical for the type. */
+  readonly equalsOne: Condition<string>;
   /** The same or more, in a form for which the database can use an index; undefined if the database cannot. */
-  narrow(
-    column: string,
-    type: ColumnType | undefined,
-    values: readonly string[],
-    bind: Bind,
-  ): string | undefined;
+  readonly narrow: Condition<string | undefined>;
 }
+
+/** On a quoted column. */
+type Condition<Sql> = (
+  column: string,
+  type: ColumnType | undefined,
+  values: readonly string[],
+  bind: Bind,
+) => Sql;
 
 const doubleQuoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
@@ -61,6 +64,16 @@ function timestampTexts(canonical: string): string[] {
 const uuidTexts = (values: readonly string[]): string[] =>
   values.flatMap((value) => textsOf('uuid', value)).flatMap((text) => [text, text.toUpperCase()]);
 
+/** @param integer the type that a value is cast to */
+const narrowTo =
+  (integer: string): Syntax['narrow'] =>
+  (column, type, values, bind) => {
+    if (type === 'text') return `${column} IN ${list(values, bind)}`;
+    if (type === 'uuid') return `${column} IN ${list(uuidTexts(values), bind)}`;
+    if (type !== 'integer' || !values.every(isBigint)) return undefined;
+    return `${column} IN ${list(values, (value) => `CAST(${bind(value)} AS ${integer})`)}`;
+  };
+
 interface TextSyntax {
   /** Of a column, as its canonical text or one of `textsOf`; NULL for what has none. */
   text(column: string): string;
@@ -80,14 +93,13 @@ function equalsAsText({ text, withoutZeros, isOne }: TextSyntax): Syntax['equals
   };
 }
 
-const POSTGRES_TEXT: TextSyntax = {
+const postgresEquals = equalsAsText({
   text: (column) => `CAST(${column} AS text)`,
   withoutZeros: (text) =>
     `CASE WHEN strpos(${text}, '.') > 0 THEN rtrim(rtrim(${text}, '0'), '.') ELSE ${text} END`,
   isOne: (text, placeholders) => `(${text}) COLLATE "C" IN (${placeholders.join(', ')})`,
-};
-
-const postgresEquals = equalsAsText(POSTGRES_TEXT);
+});
+const narrowToBigint = narrowTo('bigint');
 
 /** Seconds since 1970, for columns without a time zone too, which then mean UTC. */
 const epochOf = (instant: string): string => `EXTRACT(EPOCH FROM ${instant})`;
@@ -100,12 +112,8 @@ const postgres: Syntax = {
     type === 'timestamp'
       ? `${epochOf(column)} IN ${list(values, (value) => epochOf(`CAST(${bind(value)} AS timestamptz)`))}`
       : postgresEquals(column, type, values, bind),
-  narrow(column, type, values, bind) {
-    if (type === undefined || type === 'text') return `CAST(${column} AS text) IN ${list(values, bind)}`;
-    if (type === 'uuid') return `${column} IN ${list(uuidTexts(values), bind)}`;
-    if (type !== 'integer' || !values.every(isBigint)) return undefined;
-    return `${column} IN ${list(values, (value) => `CAST(${bind(value)} AS bigint)`)}`;
-  },
+  narrow: (column, type = 'text', values, bind) =>
+    narrowToBigint(type === 'text' ? `CAST(${column} AS text)` : column, type, values, bind),
 };
 
 const IS_UTC =
@@ -127,16 +135,9 @@ const mysql: Syntax = {
   // Drivers that write values into the text take a question mark in a name for a placeholder.
   canName: (name) => name.length <= 64 && !/[?\u{10000}-\u{10FFFF}]/u.test(name),
   // What a TIMESTAMP reads as depends on the session.
-  equalsOne(column, type, values, bind) {
-    const equals = mysqlEquals(column, type, values, bind);
-    return type === 'timestamp' ? `${IS_UTC} AND ${equals}` : equals;
-  },
-  narrow(column, type, values, bind) {
-    if (type === 'text') return `${column} IN ${list(values, bind)}`;
-    if (type === 'uuid') return `${column} IN ${list(uuidTexts(values), bind)}`;
-    if (type !== 'integer' || !values.every(isBigint)) return undefined;
-    return `${column} IN ${list(values, (value) => `CAST(${bind(value)} AS SIGNED)`)}`;
-  },
+  equalsOne: (column, type, values, bind) =>
+    `${type === 'timestamp' ? `${IS_UTC} AND ` : ''}${mysqlEquals(column, type, values, bind)}`,
+  narrow: narrowTo('SIGNED'),
 };
 
 const sqlite: Syntax = {
@@ -151,12 +152,7 @@ const sqlite: Syntax = {
       `CASE WHEN instr(${text}, '.') > 0 THEN rtrim(rtrim(${text}, '0'), '.') ELSE ${text} END`,
     isOne: (text, placeholders) => `(${text}) COLLATE BINARY IN (${placeholders.join(', ')})`,
   }),
-  narrow(column, type, values, bind) {
-    if (type === 'text') return `${column} IN ${list(values, bind)}`;
-    if (type === 'uuid') return `${column} IN ${list(uuidTexts(values), bind)}`;
-    if (type !== 'integer' || !values.every(isBigint)) return undefined;
-    return `${column} IN ${list(values, (value) => `CAST(${bind(value)} AS INTEGER)`)}`;
-  },
+  narrow: narrowTo('INTEGER'),
 };
 
 export const SYNTAXES: { readonly [dialect in SqlDialect]: Syntax } = { postgres, mysql, sqlite };

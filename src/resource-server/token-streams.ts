@@ -1,5 +1,7 @@
 /** Answers that stay open, such as streams of events, end when their token expires or is revoked. */
 
+import { setInterval } from 'node:timers/promises';
+
 /** Milliseconds between two looks at the token. */
 const INTERVAL = 1_000;
 
@@ -8,39 +10,26 @@ const INTERVAL = 1_000;
  * @returns stops looking
  */
 export function whenTokenEnds(isAlive: () => Promise<boolean>, end: () => void): () => void {
-  let timer: NodeJS.Timeout;
-  let isStopped = false;
+  const stopping = new AbortController();
+  const { signal } = stopping;
   const look = async (): Promise<void> => {
-    const alive = await isAlive();
-    if (isStopped) return;
-    if (alive) wait();
-    else end();
+    for await (const _ of setInterval(INTERVAL, undefined, { ref: false, signal })) {
+      if (!(await isAlive())) break;
+    }
+    if (!signal.aborted) end();
   };
-  const wait = (): void => {
-    timer = setTimeout(look, INTERVAL);
-    timer.unref();
-  };
-  wait();
-  return () => {
-    isStopped = true;
-    clearTimeout(timer);
-  };
+  // It is rejected when it is stopped.
+  look().catch(() => undefined);
+  return () => stopping.abort();
 }
 
 export function endWithToken(response: Response, isAlive: () => Promise<boolean>): Response {
   if (!response.body || !response.headers.get('content-type')?.startsWith('text/event-stream'))
     return response;
   const reader = response.body.getReader();
-  let stop: () => void = () => undefined;
-  let isEnded = false;
+  // A read that waits then finds the end.
+  const stop = whenTokenEnds(isAlive, () => reader.cancel().catch(() => undefined));
   const body = new ReadableStream<Uint8Array>({
-    start(controller) {
-      stop = whenTokenEnds(isAlive, () => {
-        isEnded = true;
-        controller.close();
-        reader.cancel().catch(() => undefined);
-      });
-    },
     async pull(controller) {
       try {
         const { done, value } = await reader.read();
@@ -49,10 +38,10 @@ export function endWithToken(response: Response, isAlive: () => Promise<boolean>
           return;
         }
         stop();
-        if (!isEnded) controller.close();
+        controller.close();
       } catch (error) {
         stop();
-        controller.error(error);
+        throw error;
       }
     },
     cancel(reason) {

@@ -23,22 +23,16 @@ export interface VerifiedToken {
   readonly introspectedAt?: number | undefined;
 }
 
-/** What a verifier knows before it sees a token. */
-export interface ReadingContext {
-  /** Identifier of the resource that the token must speak of. */
-  readonly resource: string;
-  /** The declared types of columns. */
-  readonly tables: TableColumns;
-}
-
 /**
  * @param claims of an RFC 9068 access token or an RFC 7662 answer
+ * @param resource identifier of the one that the token must speak of
+ * @param tables the declared types of columns
  * @param introspectedAt milliseconds
  * @throws AccessError invalid_token when something that every token has is not there, or it is bound to a key
  */
 export function toVerifiedToken(
   claims: Readonly<Record<string, unknown>>,
-  { resource, tables }: ReadingContext,
+  { resource, tables }: { readonly resource: string; readonly tables: TableColumns },
   introspectedAt?: number,
 ): VerifiedToken {
   const { sub, client_id: clientId, exp, scope, cnf } = claims;
