@@ -1,5 +1,7 @@
 /** What a token is asked to allow. Nothing asked for: all that application and user may. */
-import type { Form } from './endpoint.ts';
+
+/** Of a request; undefined: it is left out. */
+export type Form = Readonly<Record<string, string | undefined>>;
 
 export type Action = 'create' | 'read' | 'update' | 'delete';
 

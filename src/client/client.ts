@@ -2,9 +2,9 @@
  * The client: it holds one token set and how the next one is had. Whatever answers late finds out whether what it was
  * asked for is still what is wanted, so that no refresh undoes a login or a `revoke()`.
  */
-import { toForm } from './ask.ts';
+import { type Form, toForm } from './ask.ts';
 import type { Client, ClientOptions } from './contract.ts';
-import { createEndpoint, type Form } from './endpoint.ts';
+import { createEndpoint } from './endpoint.ts';
 import { GrantableError } from './errors.ts';
 import { type TokenSet, toTokenSet } from './token-set.ts';
 
@@ -51,10 +51,9 @@ function toOrigin(text: string): string {
 
 /** @throws TypeError for an issuer that is not a URL, or an origin that is not one */
 export function createClient(options: ClientOptions): Client {
-  const { resource, clientId, clientSecret, onToken, readTokens } = options;
-  const now = options.now ?? Date.now;
+  const { resource, onToken, readTokens, now = Date.now } = options;
   const send: typeof globalThis.fetch = options.fetch ?? ((...request) => globalThis.fetch(...request));
-  const endpoint = createEndpoint({ issuer: options.issuer, clientId, clientSecret, fetch: send, now });
+  const endpoint = createEndpoint({ ...options, fetch: send, now });
   const refreshBefore = (options.refreshBefore ?? REFRESH_BEFORE_SECONDS) * 1000;
   const origins = new Set(options.origins?.map(toOrigin));
 

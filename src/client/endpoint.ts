@@ -1,12 +1,10 @@
 /** The endpoints of the server: a form goes there, JSON comes back. */
+import type { Form } from './ask.ts';
 import { GrantableError } from './errors.ts';
 
 const TIMEOUT_MS = 30_000;
 /** Milliseconds: so short that the second try is there while the server still forgives it. */
 const FIRST_TIMEOUT_MS = 4_000;
-
-/** Undefined: it is left out. */
-export type Form = Readonly<Record<string, string | undefined>>;
 
 export interface Answer {
   readonly status: number;
@@ -15,21 +13,10 @@ export interface Answer {
   readonly askedAt: number;
 }
 
-export interface Endpoint {
-  /** @throws GrantableError */
-  post(path: string, form: Form): Promise<Answer>;
-  /**
-   * The same for what may be said twice. An answer that is lost may have used a refresh token up; its owner gets the
-   * successor only by coming back within five seconds, so that is not left to the next caller.
-   * @throws GrantableError
-   */
-  postTwice(path: string, form: Form): Promise<Answer>;
-}
-
-export interface EndpointOptions {
+interface EndpointOptions {
   readonly issuer: string;
   readonly clientId: string;
-  readonly clientSecret: string | undefined;
+  readonly clientSecret?: string | undefined;
   readonly fetch: typeof globalThis.fetch;
   /** Milliseconds. */
   readonly now: () => number;
@@ -37,11 +24,6 @@ export interface EndpointOptions {
 
 /** RFC 6749 appendix B; so it is ASCII, which is all that `btoa` takes. */
 const formEncode = (text: string): string => new URLSearchParams({ '': text }).toString().slice(1);
-
-/** RFC 6749 section 2.3.1. */
-function basicAuthorization(clientId: string, clientSecret: string): string {
-  return `Basic ${btoa(`${formEncode(clientId)}:${formEncode(clientSecret)}`)}`;
-}
 
 /** As `URL` spells a host that is this machine (RFC 8252 section 7.3). */
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/;
@@ -95,12 +77,14 @@ function isLost(error: unknown): boolean {
   return error.status === 0 || error.status >= 500;
 }
 
-export function createEndpoint(options: EndpointOptions): Endpoint {
-  const { clientId, clientSecret, now } = options;
+export function createEndpoint({ clientId, clientSecret, fetch, now, ...options }: EndpointOptions) {
   const issuer = requireIssuer(options.issuer);
   const headers = {
     accept: 'application/json',
-    ...(clientSecret !== undefined && { authorization: basicAuthorization(clientId, clientSecret) }),
+    ...(clientSecret !== undefined && {
+      // RFC 6749 section 2.3.1.
+      authorization: `Basic ${btoa(`${formEncode(clientId)}:${formEncode(clientSecret)}`)}`,
+    }),
   };
 
   async function send(path: string, form: Form, patience: number): Promise<Answer> {
@@ -111,7 +95,7 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
     let response: Response;
     let text: string;
     try {
-      response = await options.fetch(issuer + path, {
+      response = await fetch(issuer + path, {
         method: 'POST',
         headers,
         body,
@@ -133,8 +117,14 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
   }
 
   return {
-    post: (path, form) => send(path, form, TIMEOUT_MS),
-    async postTwice(path, form) {
+    /** @throws GrantableError */
+    post: (path: string, form: Form): Promise<Answer> => send(path, form, TIMEOUT_MS),
+    /**
+     * The same for what may be said twice. An answer that is lost may have used a refresh token up; its owner gets the
+     * successor only by coming back within five seconds, so that is not left to the next caller.
+     * @throws GrantableError
+     */
+    async postTwice(path: string, form: Form): Promise<Answer> {
       try {
         return await send(path, form, FIRST_TIMEOUT_MS);
       } catch (error) {
