@@ -16,17 +16,14 @@ import { defined } from '../../src/storage/defined.ts';
 
 const DEFAULT_PORT = 27_017;
 
-function optionsFor(target: ServerTarget): mongo.MongoClientOptions {
+function optionsFor({ lookup, username, password = '', tls, ca }: ServerTarget): mongo.MongoClientOptions {
   return defined({
     // Otherwise the server could name others that we would connect to.
     directConnection: true,
-    lookup: target.lookup,
-    auth:
-      target.username === undefined
-        ? undefined
-        : { username: target.username, password: target.password ?? '' },
-    tls: target.tls === 'verify',
-    ca: target.tls === 'verify' ? target.ca : undefined,
+    lookup,
+    auth: username === undefined ? undefined : { username, password },
+    tls: tls === 'verify',
+    ca: tls === 'verify' ? ca : undefined,
     appName: 'grantable',
     maxPoolSize: MAX_CONNECTIONS,
     serverSelectionTimeoutMS: TIMEOUT_MS,

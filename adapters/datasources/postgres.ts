@@ -1,4 +1,5 @@
 /** PostgreSQL. */
+import { sql } from 'kysely';
 import pg from 'pg';
 import {
   type Connector,
@@ -9,9 +10,9 @@ import {
   TIMEOUT_MS,
 } from '../../src/datasources/connector.ts';
 import { defined } from '../../src/storage/defined.ts';
-import { toTables, writePostgresCatalogueQuery } from './catalogues.ts';
+import { toTables } from './catalogues.ts';
 import { GuardedSocket } from './sockets.ts';
-import { type Statement, toAway, toNames, writeColumnsQuery, writeRowQuery } from './sql.ts';
+import { type Statement, toAway, toNames, write, writeColumnsQuery, writeRowQuery } from './sql.ts';
 
 const DEFAULT_PORT = 5432;
 const INT8 = pg.types.builtins.INT8;
@@ -101,7 +102,25 @@ export function openPostgres(target: ServerTarget): Connector {
       return toNames(await run(database, writeColumnsQuery('postgres', schema, table)));
     },
     async readCatalogue(database, schemas) {
-      return toTables('postgres', await run(database, writePostgresCatalogueQuery(schemas)));
+      // Domains count as what they are made of.
+      const query = write.postgres`with recursive base (oid, name) as (
+        select oid, typname from pg_catalog.pg_type where typtype <> 'd'
+        union all
+        select d.oid, base.name from pg_catalog.pg_type d join base on d.typbasetype = base.oid where d.typtype = 'd'
+      )
+      select n.nspname::text as schema, c.relname::text as name, a.attname::text as "column", base.name::text as type
+      from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+      left join base on base.oid = a.atttypid
+      where n.nspname::text in (${sql.join(schemas)}) and c.relkind in ('r', 'p', 'v', 'm', 'f')
+        and not exists (select from pg_catalog.pg_inherits i where i.inhrelid = c.oid)
+        and not exists (
+          select from pg_catalog.pg_depend e
+          where e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objid = c.oid and e.deptype = 'e'
+        )
+      order by n.nspname, c.relname, a.attnum`;
+      return toTables('postgres', await run(database, query));
     },
     async close() {
       await Promise.all([...pools.values()].map((pool) => pool.end()));

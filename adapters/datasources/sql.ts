@@ -1,9 +1,9 @@
 /** Queries in SQL. Names are quoted, values are bound: kysely writes both in the words of each product. */
 import {
   createQueryId,
+  type DefaultQueryCompiler,
   MysqlQueryCompiler,
   PostgresQueryCompiler,
-  type RawBuilder,
   SqliteQueryCompiler,
   sql,
 } from 'kysely';
@@ -26,19 +26,22 @@ export function withoutBooleans(values: Statement['values']): (string | number |
   return values.map((value) => (typeof value === 'boolean' ? Number(value) : value));
 }
 
-const compilers = {
-  postgres: new PostgresQueryCompiler(),
-  mysql: new MysqlQueryCompiler(),
-  sqlite: new SqliteQueryCompiler(),
+/** Templates of statements: a value is bound, unless kysely made it. */
+const writeWith =
+  (compiler: DefaultQueryCompiler) =>
+  (strings: TemplateStringsArray, ...parts: unknown[]): Statement => {
+    const query = sql(strings, ...parts).toOperationNode();
+    const { sql: text, parameters } = compiler.compileQuery(query, createQueryId());
+    return { text, values: parameters as readonly Scalar[] };
+  };
+
+export const write = {
+  postgres: writeWith(new PostgresQueryCompiler()),
+  mysql: writeWith(new MysqlQueryCompiler()),
+  sqlite: writeWith(new SqliteQueryCompiler()),
 };
 
-type Product = keyof typeof compilers;
-
-/** With bound values. */
-export function compile(product: Product, query: RawBuilder<unknown>): Statement {
-  const { sql: text, parameters } = compilers[product].compileQuery(query.toOperationNode(), createQueryId());
-  return { text, values: parameters as readonly Scalar[] };
-}
+export type Product = keyof typeof write;
 
 /**
  * Two rows at most, because a second one is enough to refuse both.
@@ -52,29 +55,18 @@ export function writeRowQuery(
   const conditions = where.map(({ column, equals }) =>
     equals === null ? sql`${sql.id(column)} is null` : sql`${sql.id(column)} = ${equals}`,
   );
-  return compile(
-    product,
-    sql`select ${sql.join(columns.map((column) => sql.id(column)))} from ${sql.id(...table)} where ${sql.join(
-      conditions,
-      sql` and `,
-    )} limit 2`,
-  );
+  const names = sql.join(columns.map((column) => sql.id(column)));
+  const condition = sql.join(conditions, sql` and `);
+  return write[product]`select ${names} from ${sql.id(...table)} where ${condition} limit 2`;
 }
 
 /** The columns of a table of the `information_schema` (ISO/IEC 9075-11). */
 export function writeColumnsQuery(product: 'postgres' | 'mysql', schema: string, table: string): Statement {
-  return compile(
-    product,
-    sql`select column_name as name from information_schema.columns where table_schema = ${schema} and table_name = ${table}`,
-  );
+  const columns = sql`information_schema.columns where table_schema = ${schema} and table_name = ${table}`;
+  return write[product]`select column_name as name from ${columns}`;
 }
 
 /** @returns what such a query found; undefined: there is no such table */
 export function toNames(rows: readonly Row[]): ReadonlySet<string> | undefined {
   return rows.length === 0 ? undefined : new Set(rows.map(({ name, NAME }) => String(name ?? NAME)));
-}
-
-/** The columns of a table or view of SQLite. */
-export function writePragmaQuery(table: string): Statement {
-  return compile('sqlite', sql`select name from pragma_table_info(${table})`);
 }

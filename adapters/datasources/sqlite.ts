@@ -4,9 +4,10 @@
  */
 import { fork } from 'node:child_process';
 import { extname, join } from 'node:path';
+import { sql } from 'kysely';
 import { type Connector, DatasourceAway, type Row, TIMEOUT_MS } from '../../src/datasources/connector.ts';
-import { toTables, writeSqliteColumnsQuery, writeSqliteTablesQuery } from './catalogues.ts';
-import { type Statement, toNames, withoutBooleans, writePragmaQuery, writeRowQuery } from './sql.ts';
+import { toTables } from './catalogues.ts';
+import { type Statement, toNames, withoutBooleans, write, writeRowQuery } from './sql.ts';
 
 const READER = join(import.meta.dirname, `sqlite-reader${extname(import.meta.filename)}`);
 /** The view selects from what is not there: it has no columns. */
@@ -23,14 +24,8 @@ interface Answer {
   readonly error?: string;
 }
 
-interface Asked {
-  late?: NodeJS.Timeout;
-  resolve(rows: readonly Row[]): void;
-  reject(error: DatasourceAway): void;
-}
-
 function startReader(path: string, onEnd: () => void) {
-  const asked = new Map<number, Asked>();
+  const asked = new Map<number, PromiseWithResolvers<readonly Row[]> & { late?: NodeJS.Timeout }>();
   let last = 0;
   const child = fork(READER, [path], {
     // Whole numbers may be larger than JSON can say.
@@ -80,10 +75,10 @@ function startReader(path: string, onEnd: () => void) {
       idle.refresh();
       last += 1;
       const id = last;
-      return new Promise((resolve, reject) => {
-        asked.set(id, { resolve, reject, ...(starting === undefined && { late: limit() }) });
-        child.send({ id, text, values: withoutBooleans(values) });
-      });
+      const question = Promise.withResolvers<readonly Row[]>();
+      asked.set(id, { ...question, ...(starting === undefined && { late: limit() }) });
+      child.send({ id, text, values: withoutBooleans(values) });
+      return question.promise;
     },
   };
 }
@@ -103,12 +98,20 @@ export function openSqlite(path: string): Connector {
   return {
     findRows: (query) => ask(writeRowQuery('sqlite', [query.database, query.collection], query)),
     async findColumns(database, collection) {
-      return database === 'main' ? toNames(await ask(writePragmaQuery(collection))) : undefined;
+      if (database !== 'main') return undefined;
+      return toNames(await ask(write.sqlite`select name from pragma_table_info(${collection})`));
     },
     async readCatalogue() {
       const rows: Row[] = [];
-      for (const { name } of await ask(writeSqliteTablesQuery())) {
-        const columns = await ask(writeSqliteColumnsQuery(String(name))).catch((error: DatasourceAway) => {
+      // Not what virtual tables are made of.
+      const tables = write.sqlite`select name from pragma_table_list where schema = 'main' and type in ('table', 'view', 'virtual')
+        and name not like 'sqlite^_%' escape '^' order by name`;
+      for (const { name } of await ask(tables)) {
+        const table = String(name);
+        // Not the hidden columns of virtual tables.
+        const query = write.sqlite`select ${table} as name, name as ${sql.id('column')}, type
+          from pragma_table_xinfo(${table}) where hidden <> 1 order by cid`;
+        const columns = await ask(query).catch((error: DatasourceAway) => {
           if (BROKEN_VIEW.test(error.message)) return [];
           throw error;
         });

@@ -1,7 +1,6 @@
 /**
- * Which addresses a datasource may have. The operator of an organization decides where this server connects to, so machines of
- * the operator's own network are out of reach unless he names them. What counts is the address that is connected to,
- * not the name it was found by.
+ * Which addresses a datasource may have: none of a private network unless the operator of the server names it. What counts is
+ * the address that is connected to, not the name it was found by.
  */
 import { lookup as resolve } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
@@ -9,19 +8,15 @@ import { isWithin } from '../nouns/networks.ts';
 import { isPrivate } from '../nouns/private-addresses.ts';
 import { DatasourceAway } from './connector.ts';
 
-export interface AllowedHosts {
-  /** Whether a connection to this address may be made for a datasource with this host. */
-  permits(host: string, address: string): boolean;
-}
+/** Whether a connection to this address may be made for a datasource with this host. */
+export type AllowedHosts = (host: string, address: string) => boolean;
 
 /** @param allowed names, addresses and networks (CIDR) that datasources may have although they are private */
 export function createAllowedHosts(allowed: readonly string[]): AllowedHosts {
   const names = new Set(allowed.filter((entry) => isIP(entry.split('/')[0] ?? '') === 0));
   const networks = allowed.filter((entry) => !names.has(entry));
-  return {
-    permits: (host, address) =>
-      !isPrivate(address) || names.has(host) || (networks.length > 0 && isWithin(address, networks)),
-  };
+  return (host, address) =>
+    !isPrivate(address) || names.has(host) || (networks.length > 0 && isWithin(address, networks));
 }
 
 /** A `lookup` for `net.connect` that knows no address which is not permitted. */
@@ -29,7 +24,7 @@ export function createCheckedLookup(host: string, allowed: AllowedHosts): Lookup
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) return callback(error, '');
-      const permitted = addresses.filter(({ address }) => allowed.permits(host, address));
+      const permitted = addresses.filter(({ address }) => allowed(host, address));
       const [first] = permitted;
       if (!first) return callback(notPermitted(host), '');
       return options.all ? callback(null, permitted) : callback(null, first.address, first.family);
@@ -39,7 +34,7 @@ export function createCheckedLookup(host: string, allowed: AllowedHosts): Lookup
 
 /** Addresses are not looked up, so they are checked before. @throws DatasourceAway */
 export function requirePermitted(host: string, allowed: AllowedHosts): void {
-  if (isIP(host) !== 0 && !allowed.permits(host, host)) throw notPermitted(host);
+  if (isIP(host) !== 0 && !allowed(host, host)) throw notPermitted(host);
 }
 
 function notPermitted(host: string): DatasourceAway {

@@ -1,10 +1,7 @@
 /**
- * Datasources: databases of the operator that people log in against, or that tables of resources are imported from. This
- * folder knows which tables logins may ask, asks them, and tells from a row whether a password is right. `tokens` decides what a login gives, and `adapters/datasources` speaks
- * the protocol of each product. It serves no routes.
- *
- * This file: asking. Each database has connections, a time limit and a circuit breaker of its own, so that one which
- * hangs costs the others nothing: after a few failures it is not asked at all for a while.
+ * Asking databases of the operator. Each has connections, a time limit and a circuit breaker of its own, so that one which
+ * hangs costs the others nothing: after a few failures it is not asked at all for a while. `tokens` decides what a login
+ * gives, and `adapters/datasources` speaks the protocol of each product.
  */
 import type { IPolicy } from 'cockatiel';
 import { Unavailable } from '../errors/domain.ts';

@@ -18,14 +18,8 @@ import type { SecretRing } from '../storage/vault.ts';
 import type { Row } from './connector.ts';
 import { type Credentials, formatSettings } from './credentials.ts';
 import type { Datasources } from './datasources.ts';
-import type { Costs } from './password-formats/contract.ts';
-import {
-  dummyFor,
-  type FormatSettings,
-  type ParsedPassword,
-  parseStored,
-  verifyParsed,
-} from './password-formats/index.ts';
+import type { Costs, Verify } from './password-formats/contract.ts';
+import { dummyFor, type FormatSettings, parseStored, verifyParsed } from './password-formats/index.ts';
 import { isNamed, keyCondition, type Person, readRow, rowQuery } from './rows.ts';
 
 /** Which user table of a datasource a login means. */
@@ -99,7 +93,7 @@ interface Looked {
   readonly account?: DatabaseAccount;
   readonly isActive: boolean;
   /** To be compared with the password; a dummy if there is no account. */
-  readonly password: ParsedPassword;
+  readonly password: Verify;
 }
 
 interface Found {
@@ -111,25 +105,19 @@ function isUsable({ enabled, verified }: UserTable): boolean {
   return enabled && verified;
 }
 
-function findNamed(datasources: readonly Datasource[], tuple: Tuple, realm: Realm): Found | undefined {
-  const datasource = datasources.find(({ name }) => name === tuple.instance);
-  const table = datasource?.userTables.find(
-    (candidate) =>
-      isUsable(candidate) &&
-      candidate.realm === realm &&
-      PLACE.every((part) => candidate[part] === tuple[part]),
+/** All that may be asked. */
+function usableTables(datasources: readonly Datasource[]): Found[] {
+  return datasources.flatMap((datasource) =>
+    datasource.userTables.filter(isUsable).map((table) => ({ datasource, table })),
   );
-  return datasource && table && { datasource, table };
 }
 
-/** Any usable table, one of the named datasource if it has one. */
-function findDecoy(datasources: readonly Datasource[], { instance }: Tuple): Found | undefined {
-  const ordered = [...datasources].sort((a, b) => Number(b.name === instance) - Number(a.name === instance));
-  for (const datasource of ordered) {
-    const table = datasource.userTables.find(isUsable);
-    if (table) return { datasource, table };
-  }
-  return undefined;
+function isMeant({ datasource, table }: Found, tuple: Tuple, realm: Realm): boolean {
+  return (
+    datasource.name === tuple.instance &&
+    table.realm === realm &&
+    PLACE.every((part) => table[part] === tuple[part])
+  );
 }
 
 function requireAskable(username: string): void {
@@ -189,7 +177,7 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
   }
 
   const read = ({ table }: Found, row: Row | undefined): Person | undefined => row && readRow(row, table);
-  const parse = (found: Found, person: Person | undefined): ParsedPassword | undefined =>
+  const parse = (found: Found, person: Person | undefined): Verify | undefined =>
     person && parseStored(settingsOf(found), person.stored);
 
   /** What the rows say, and as much work where they say nothing: then the latest row is looked at instead. */
@@ -201,7 +189,7 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
     const isSomebody =
       row !== undefined && second === undefined && account !== undefined && isNamed(row, table, typed);
     if (row && stored && isSomebody) latest.set(table.id, row);
-    const nobody = (): ParsedPassword =>
+    const nobody = (): Verify =>
       dummyFor(settingsOf(found), stored ?? parse(found, read(found, latest.get(table.id))));
     return defined({
       account: isSomebody ? account : undefined,
@@ -213,18 +201,17 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
   async function findRows(asked: Found | undefined, username: string): Promise<readonly Row[]> {
     if (!asked) return [];
     const { datasource, table } = asked;
-    return datasources.findRows(
-      datasource,
-      rowQuery(table, { column: table.usernameColumn, equals: username }),
-    );
+    const wanted = { column: table.usernameColumn, equals: username };
+    return datasources.findRows(datasource, rowQuery(table, wanted));
   }
 
   return {
     async authenticate({ organization, realm, tuple, username, password, address, view }) {
       requireAskable(username);
-      const all = await view.findDatasources(organization);
-      const named = findNamed(all, tuple, realm);
-      const asked = named ?? findDecoy(all, tuple);
+      const usable = usableTables(await view.findDatasources(organization));
+      const named = usable.find((each) => isMeant(each, tuple, realm));
+      const decoy = usable.find(({ datasource }) => datasource.name === tuple.instance) ?? usable[0];
+      const asked = named ?? decoy;
       // Before the query: a refused guess must not load the customer's database.
       const toName = (login: string): string => `datasource/${asked?.table.id}/${login}`;
       const attempt = await limits.passwordAttempt(toName(username), address);
@@ -244,7 +231,7 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
         });
       if (!account || !looked.isActive || !ok) {
         await attempt.failed();
-        throw new ProofRejected({ reason: reasonOf({ named, rows, account, mayLook, ok }) });
+        throw new ProofRejected({ reason: reasonOf(named, { rows, account, mayLook, ok }) });
       }
       await attempt.succeeded([toName(account.facts.username)]);
       return account;
@@ -268,19 +255,16 @@ export function createDatabaseLogins(deps: DatabaseLoginsDeps): DatabaseLogins {
 }
 
 /** For the log only. */
-function reasonOf(facts: {
-  named: Found | undefined;
-  rows: readonly Row[];
-  account: DatabaseAccount | undefined;
-  mayLook: boolean;
-  ok: boolean;
-}): string {
-  if (!facts.named) return 'no such user table is registered for this application';
-  const { datasource, table } = facts.named;
+function reasonOf(
+  named: Found | undefined,
+  facts: { rows: readonly Row[]; account: DatabaseAccount | undefined; mayLook: boolean; ok: boolean },
+): string {
+  if (!named) return 'no such user table is registered for this application';
+  const { datasource, table } = named;
   return `${wrongWith(facts)}, in the table ${table.collection} of datasource ${datasource.name}`;
 }
 
-function wrongWith({ rows, account, mayLook, ok }: Parameters<typeof reasonOf>[0]): string {
+function wrongWith({ rows, account, mayLook, ok }: Parameters<typeof reasonOf>[1]): string {
   if (rows.length === 0) return 'no row has this user name';
   if (rows.length > 1) return 'more than one row has this user name';
   if (!account) return 'the row has no usable key, or is not of this user name';

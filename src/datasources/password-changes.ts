@@ -13,18 +13,20 @@ import type { DatabaseLogins } from './logins.ts';
 export const CHECKED_EVERY_MS = 10_000;
 const ACCOUNTS_KEPT = 50_000;
 
-export interface PasswordChangesDeps {
-  readonly directory: Pick<Directory, 'view'>;
-  readonly logins: Pick<DatabaseLogins, 'check'>;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
-
 /**
  * Tells whether the row behind a token still has the password that it had at the login. Only asked of tables that name
  * a `passwordChangedAtColumn`. While the database is away the token is good: it dies by itself, and soon.
  */
-export function createIsPasswordCurrent({ directory, logins, now }: PasswordChangesDeps) {
+export function createIsPasswordCurrent({
+  directory,
+  logins,
+  now,
+}: {
+  readonly directory: Pick<Directory, 'view'>;
+  readonly logins: Pick<DatabaseLogins, 'check'>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}) {
   const known = new LRUCache<string, { readonly answer: Promise<boolean>; readonly at: number }>({
     max: ACCOUNTS_KEPT,
   });

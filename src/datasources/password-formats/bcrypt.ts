@@ -1,5 +1,6 @@
 /** bcrypt, as all its implementations write it. */
 import { bcrypt } from '../../accounts/bcrypt.ts';
+import { parseArgon2 } from './argon2.ts';
 import type { Format, Verify } from './contract.ts';
 
 const PATTERN = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
@@ -14,6 +15,13 @@ export function parseBcrypt(text: string): Verify | undefined {
   return (password) => bcrypt.compare(password, hash);
 }
 
-const TYPICAL_BCRYPT = `$2b$12$${'.'.repeat(53)}`;
+export const bcryptFormat: Format = {
+  parse: ({ text }) => parseBcrypt(text),
+  typical: `$2b$12$${'.'.repeat(53)}`,
+};
 
-export const bcryptFormat: Format = { parse: ({ text }) => parseBcrypt(text), typical: TYPICAL_BCRYPT };
+/** What PHP's `password_hash` writes. */
+export const phpFormat: Format = {
+  parse: ({ text, costs }) => (text.startsWith('$2y$') ? parseBcrypt(text) : parseArgon2(text, costs)),
+  typical: `$2y$10$${'.'.repeat(53)}`,
+};

@@ -21,7 +21,7 @@ function digestFormat(algorithm: string, length: number): Format {
 }
 
 /** SHA-256 keyed with a nonce. */
-export const hmacSha256Format: Format = {
+const hmacSha256Format: Format = {
   parse({ raw, secret }) {
     const digest = toDigest(raw, 32);
     if (!digest || secret === undefined) return undefined;
@@ -31,15 +31,19 @@ export const hmacSha256Format: Format = {
   typical: '00'.repeat(32),
 };
 
-export const sha1Format = digestFormat('sha1', 20);
-export const sha256Format = digestFormat('sha256', 32);
-export const sha512Format = digestFormat('sha512', 64);
-export const md5Format = digestFormat('md5', 16);
-
-export const plainFormat: Format = {
+const plainFormat: Format = {
   parse({ text }) {
     const digest = hash('sha256', text, 'buffer');
     return async (password) => timingSafeEqual(hash('sha256', password, 'buffer'), digest);
   },
   typical: 'x',
+};
+
+export const digestFormats = {
+  sha1: digestFormat('sha1', 20),
+  sha256: digestFormat('sha256', 32),
+  sha512: digestFormat('sha512', 64),
+  'hmac-sha256': hmacSha256Format,
+  md5: digestFormat('md5', 16),
+  plain: plainFormat,
 };

@@ -4,19 +4,11 @@
  */
 import type { PasswordFormat } from '../../nouns/password-formats.ts';
 import { argon2Format } from './argon2.ts';
-import { bcryptFormat } from './bcrypt.ts';
+import { bcryptFormat, phpFormat } from './bcrypt.ts';
 import type { Costs, Format, Verify } from './contract.ts';
-import {
-  hmacSha256Format,
-  md5Format,
-  plainFormat,
-  sha1Format,
-  sha256Format,
-  sha512Format,
-} from './digests.ts';
+import { digestFormats } from './digests.ts';
 import { djangoFormat } from './django.ts';
 import { pbkdf2Format } from './pbkdf2.ts';
-import { phpFormat } from './php.ts';
 import { scryptFormat } from './scrypt.ts';
 import { shaCryptFormat } from './sha-crypt.ts';
 import { wordpressFormat } from './wordpress.ts';
@@ -30,12 +22,7 @@ const formats = {
   django: djangoFormat,
   wordpress: wordpressFormat,
   'sha-crypt': shaCryptFormat,
-  sha1: sha1Format,
-  sha256: sha256Format,
-  sha512: sha512Format,
-  'hmac-sha256': hmacSha256Format,
-  md5: md5Format,
-  plain: plainFormat,
+  ...digestFormats,
 } as const satisfies Record<PasswordFormat, Format>;
 
 export interface FormatSettings {
@@ -46,18 +33,6 @@ export interface FormatSettings {
   readonly secret?: string;
   /** Absent: usual. */
   readonly costs?: Costs;
-}
-
-export interface StoredPassword {
-  /** As the driver gave it. */
-  readonly hash: unknown;
-  /** As the driver gave it. */
-  readonly salt?: unknown;
-}
-
-/** Something that passwords are held against. */
-export interface ParsedPassword {
-  readonly verify: Verify;
 }
 
 /** Characters, or bytes, of a stored hash. */
@@ -77,16 +52,17 @@ function toSalt(value: unknown): Uint8Array | undefined {
 }
 
 /**
+ * @param stored as the driver gave it
  * @returns undefined if the stored hash is missing, empty, damaged, too costly, or of another format: it is
  *   not good for a login
  */
 export function parseStored(
   settings: FormatSettings,
-  { hash, salt }: StoredPassword,
-): ParsedPassword | undefined {
+  { hash, salt }: { readonly hash: unknown; readonly salt?: unknown },
+): Verify | undefined {
   const text = toText(hash);
   if (text === undefined || text === '' || text.length > MAX_STORED) return undefined;
-  const verify = formats[settings.format].parse({
+  return formats[settings.format].parse({
     text,
     raw: hash as string | Uint8Array,
     salt: toSalt(salt),
@@ -94,11 +70,10 @@ export function parseStored(
     secret: settings.secret,
     costs: settings.costs ?? 'usual',
   });
-  return verify && { verify };
 }
 
 /** An empty password is never right, and neither is one that is too long. */
-export async function verifyParsed({ verify }: ParsedPassword, password: string): Promise<boolean> {
+export async function verifyParsed(verify: Verify, password: string): Promise<boolean> {
   const bytes = Buffer.byteLength(password);
   const isPossible = bytes > 0 && bytes <= MAX_PASSWORD && password.isWellFormed();
   const isRight = await verify(isPossible ? password : 'x');
@@ -109,13 +84,11 @@ export async function verifyParsed({ verify }: ParsedPassword, password: string)
  * What is verified for a login without an account, so that it costs as much as one with.
  * @param like of the same table; without it, what is usual for the format
  */
-export function dummyFor(settings: FormatSettings, like?: ParsedPassword): ParsedPassword {
+export function dummyFor(settings: FormatSettings, like?: Verify): Verify {
   const real = like ?? parseStored(settings, { hash: formats[settings.format].typical });
-  return {
-    async verify(password) {
-      await real?.verify(password);
-      return false;
-    },
+  return async (password) => {
+    await real?.(password);
+    return false;
   };
 }
 

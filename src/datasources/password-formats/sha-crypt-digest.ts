@@ -2,38 +2,22 @@
  * SHA-crypt as Ulrich Drepper specified it ("Unix crypt using SHA-256 and SHA-512", 2008), step by step. Synchronous:
  * for a thread of its own.
  */
-import { createHash, type Hash } from 'node:crypto';
-import { encode64 } from './itoa64.ts';
+import { createHash, type Hash, hash } from 'node:crypto';
+import { encode64 } from './encodings.ts';
 
-/** The order in which bytes of the digest are spelled, three by three; the last group has fewer. */
+/** Three bytes each: one of each third of the digest, of which the first one is turned on by so many in each group. */
+const groups = (count: number, turn: number): number[][] =>
+  Array.from({ length: count }, (_, group) => {
+    const thirds = [group, group + count, group + 2 * count];
+    const turned = (group * turn) % 3;
+    return [...thirds.slice(turned), ...thirds.slice(0, turned)];
+  });
+
+/** The order in which bytes of the digest are spelled; the last group has fewer. */
 const ORDERS = {
-  sha256: [
-    [0, 10, 20],
-    [21, 1, 11],
-    [12, 22, 2],
-    [3, 13, 23],
-    [24, 4, 14],
-    [15, 25, 5],
-    [6, 16, 26],
-    [27, 7, 17],
-    [18, 28, 8],
-    [9, 19, 29],
-    [31, 30],
-  ],
-  sha512: [
-    ...Array.from({ length: 21 }, (_, group) => {
-      const first = [group, group + 21, group + 42];
-      const turned = group % 3;
-      return [...first.slice(turned), ...first.slice(0, turned)];
-    }),
-    [63],
-  ],
+  sha256: [...groups(10, 2), [31, 30]],
+  sha512: [...groups(21, 1), [63]],
 } as const;
-
-/** `bytes` again and again until there are `length`. */
-function repeated(bytes: Buffer, length: number): Buffer {
-  return Buffer.alloc(length, bytes);
-}
 
 /** Steps 11 and 12: for each bit of the length, the lowest first. */
 function addByBits(digest: Hash, length: number, one: Buffer, zero: Buffer): void {
@@ -48,19 +32,16 @@ export function shaCryptDigest(
   rounds: number,
 ): string {
   const alternate = createHash(algorithm).update(password).update(salt).update(password).digest();
-  const first = createHash(algorithm)
-    .update(password)
-    .update(salt)
-    .update(repeated(alternate, password.length));
+  const first = createHash(algorithm).update(password).update(salt);
+  first.update(Buffer.alloc(password.length, alternate));
   addByBits(first, password.length, alternate, password);
   let digest = first.digest();
 
-  const manyPasswords = createHash(algorithm);
-  for (let each = 0; each < password.length; each += 1) manyPasswords.update(password);
-  const P = repeated(manyPasswords.digest(), password.length);
-  const manySalts = createHash(algorithm);
-  for (let each = 0; each < 16 + (digest[0] as number); each += 1) manySalts.update(salt);
-  const S = repeated(manySalts.digest(), salt.length);
+  // Again and again: the password as often as it has bytes, the salt at least 16 times.
+  const manyPasswords = hash(algorithm, Buffer.alloc(password.length ** 2, password), 'buffer');
+  const P = Buffer.alloc(password.length, manyPasswords);
+  const manySalts = hash(algorithm, Buffer.alloc((16 + (digest[0] as number)) * salt.length, salt), 'buffer');
+  const S = Buffer.alloc(salt.length, manySalts);
 
   for (let round = 0; round < rounds; round += 1) {
     const next = createHash(algorithm).update(round % 2 ? P : digest);
@@ -69,6 +50,6 @@ export function shaCryptDigest(
     digest = next.update(round % 2 ? digest : P).digest();
   }
   return ORDERS[algorithm]
-    .map((group) => encode64(Buffer.from([...group].reverse().map((at) => digest[at] as number))))
+    .map((group) => encode64(Buffer.from(group.toReversed().map((at) => digest[at] as number))))
     .join('');
 }

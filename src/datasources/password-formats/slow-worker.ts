@@ -1,6 +1,6 @@
 /** Runs in a thread: see `slow.ts`. */
 import { hash, timingSafeEqual } from 'node:crypto';
-import { encode64, ITOA64 } from './itoa64.ts';
+import { encode64, ITOA64 } from './encodings.ts';
 import { shaCryptDigest } from './sha-crypt-digest.ts';
 
 export interface SlowTask {

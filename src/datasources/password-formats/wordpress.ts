@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { parseBcrypt } from './bcrypt.ts';
 import type { Format, Verify } from './contract.ts';
-import { ITOA64 } from './itoa64.ts';
+import { ITOA64 } from './encodings.ts';
 import { slowVerify } from './slow.ts';
 
 const PHPASS = /^\$[PH]\$([./0-9A-Za-z])[./0-9A-Za-z]{30}$/;
