@@ -12,20 +12,14 @@ export async function checkGuard(database: Database, plan: GuardPlan): Promise<s
   if (!last) return ['The database is not guarded: run guard with --apply.'];
   const refused = preflight.findings.flatMap(({ kind, says }) => (kind === 'refused' ? says : []));
   if (last.resource !== guard.resource) return refused;
-  return [
-    ...(migration.isApplied ? [] : await findOutdated(database, guard, last.number)),
-    ...(await findChanged(database, last.fingerprint)),
-    ...refused,
-  ];
-}
-
-async function findOutdated(database: Database, guard: Guard, number: number): Promise<string[]> {
-  const known: string[] = [];
-  for (const table of guard.tables) known.push(...(await findNew(database, guard, table)));
-  return [
-    `Guard would make another migration than ${number}, the last one of the database: its tables, the resource, the rights or the options are different. Run guard with --apply.`,
-    ...known,
-  ];
+  const told: string[] = [];
+  if (!migration.isApplied) {
+    told.push(
+      `Guard would make another migration than ${last.number}, the last one of the database: its tables, the resource, the rights or the options are different. Run guard with --apply.`,
+    );
+    for (const table of guard.tables) told.push(...(await findNew(database, guard, table)));
+  }
+  return [...told, ...(await findChanged(database, last.fingerprint)), ...refused];
 }
 
 /** What of a table the last migration did not know. */
@@ -44,20 +38,19 @@ async function findNew(database: Database, guard: Guard, table: GuardedTable): P
     `select from pg_trigger where tgrelid = to_regclass($1) and tgname = 'grantable_write'`,
     [qualified(viewOf(guard, table))],
   );
+  const known = unguarded.rows.map(({ name }) => `${name}, a part of ${table.id}, is not guarded yet.`);
+  if (view.rows.length === 0) return known;
   const shown = new Set(view.rows.map(({ name }) => name));
-  return [
-    ...unguarded.rows.map(({ name }) => `${name}, a part of ${table.id}, is not guarded yet.`),
-    ...table.columns
-      .filter(({ name }) => view.rows.length > 0 && !shown.has(name))
-      .map(({ name }) => `The view of ${table.id} does not have its column ${name}.`),
-    ...(view.rows.length > 0 && table.isLimited !== triggers.rows.length > 0
-      ? [
-          table.isLimited
-            ? `Rights to ${table.id} may be limited to rows or columns, which its view does not know: such rights give nothing.`
-            : `Rights to ${table.id} are not limited to rows or columns, and its view is made for such rights.`,
-        ]
-      : []),
-  ];
+  for (const { name } of table.columns)
+    if (!shown.has(name)) known.push(`The view of ${table.id} does not have its column ${name}.`);
+  if (table.isLimited !== triggers.rows.length > 0) {
+    known.push(
+      table.isLimited
+        ? `Rights to ${table.id} may be limited to rows or columns, which its view does not know: such rights give nothing.`
+        : `Rights to ${table.id} are not limited to rows or columns, and its view is made for such rights.`,
+    );
+  }
+  return known;
 }
 
 async function findChanged(database: Database, recorded: Fingerprint): Promise<string[]> {
@@ -69,12 +62,9 @@ async function findChanged(database: Database, recorded: Fingerprint): Promise<s
   const names = [...new Set([...Object.keys(recorded), ...Object.keys(found)])].sort();
   return names.flatMap((name) => {
     if (found[name] === recorded[name]) return [];
-    const object = `The ${name}`;
     if (recorded[name] === undefined)
-      return [
-        `${object} was added since the guard was applied. Drop it, or run guard with --apply to keep it.`,
-      ];
+      return `The ${name} was added since the guard was applied. Drop it, or run guard with --apply to keep it.`;
     const how = found[name] === undefined ? 'is gone' : 'was changed';
-    return [`${object} ${how} since the guard was applied. Run guard with --apply, which makes it anew.`];
+    return `The ${name} ${how} since the guard was applied. Run guard with --apply, which makes it anew.`;
   });
 }

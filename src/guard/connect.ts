@@ -1,5 +1,6 @@
 /** Connections to the database that is guarded, for an operator who may change it. */
 import { isIP } from 'node:net';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { type AllowedHosts, createCheckedLookup, requirePermitted } from '../datasources/addresses.ts';
 import type { ServerTarget } from '../datasources/connector.ts';
@@ -47,16 +48,11 @@ function toConfig(
   return defined({ host, port, database, user: username, password, ssl });
 }
 
-interface DatasourceDeps {
-  readonly credentials: Pick<Credentials, 'open'>;
-  readonly allowed: AllowedHosts;
-}
-
 /** @param database its name @throws DatabaseFailed */
 export async function toDatasourceConfig(
   datasource: Datasource,
   database: string,
-  { credentials, allowed }: DatasourceDeps,
+  { credentials, allowed }: { credentials: Pick<Credentials, 'open'>; allowed: AllowedHosts },
 ): Promise<pg.ClientConfig> {
   const { kind, server, sealedPassword, name } = datasource;
   if (kind !== 'postgres' || !server) {
@@ -71,11 +67,7 @@ export async function toDatasourceConfig(
 async function findAddress(host: string, allowed: AllowedHosts): Promise<string> {
   try {
     requirePermitted(host, allowed);
-    return await new Promise((resolve, reject) =>
-      createCheckedLookup(host, allowed)(host, {}, (error, address) =>
-        error ? reject(error) : resolve(String(address)),
-      ),
-    );
+    return String(await promisify(createCheckedLookup(host, allowed))(host, {}));
   } catch (error) {
     throw new DatabaseFailed(`The database cannot be reached: ${describe(error)}.`, { cause: error });
   }

@@ -1,20 +1,14 @@
 /**
- * The tables `grantable.ended` and `grantable.feed` of a guarded database: what the authorization server ended, and when its
- * feed was last heard. The function `is_ended` (`sql/functions.ts`) reads them.
- *
- * Several processes may write: a step goes from the cursor that is stored to the next one, and a step from another cursor
- * is not taken.
+ * The tables `grantable.ended` and `grantable.feed` of a guarded database, which the function `is_ended` reads. Several
+ * processes may write: a step goes from the cursor that is stored to the next one, and one from another cursor is not taken.
  */
 import type { Client } from 'pg';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
-import type { FeedNode } from '../resource-server/revocation-feed.ts';
+import type { FeedNode, FeedOptions } from '../resource-server/revocation-feed.ts';
 import { DatabaseFailed } from './connect.ts';
 
-export interface FeedSource {
-  readonly issuer: string;
-  /** Identifier. */
-  readonly resource: string;
-}
+/** Identifiers of the authorization server and of the resource. */
+export type FeedSource = Pick<FeedOptions, 'issuer' | 'resource'>;
 
 export interface FeedStep {
   /** As `readCursor` gave it. */
@@ -100,13 +94,11 @@ async function write(database: Client, { to, nodes, replaces, heard }: FeedStep)
   if (replaces) await database.query('delete from grantable.ended');
   for (let start = 0; start < nodes.length; start += BATCH) {
     const batch = nodes.slice(start, start + BATCH);
-    await database.query(UPSERT, [
-      batch.map(({ id }) => id),
-      batch.map(({ revoked_at }) => revoked_at),
-      batch.map(({ restored_at }) => restored_at),
-      batch.map(({ narrowed_at }) => narrowed_at),
-      batch.map(({ exp }) => exp),
-    ]);
+    const columns = ['id', 'revoked_at', 'restored_at', 'narrowed_at', 'exp'] as const;
+    await database.query(
+      UPSERT,
+      columns.map((column) => batch.map((node) => node[column])),
+    );
   }
   await database.query(REMOVE_EXPIRED);
   if (heard) {

@@ -22,12 +22,6 @@ export interface FollowOptions extends FeedOptions {
   readonly onHeard: () => void;
 }
 
-/** A list that began at its beginning: the database gets it when it is whole, so that it never has half of one. */
-interface Gathered {
-  readonly nodes: Map<string, FeedNode>;
-  next: string | undefined;
-}
-
 /** @returns once the signal has ended it */
 export async function followForDatabase(options: FollowOptions, signal: AbortSignal): Promise<void> {
   const { database, maxFeedSilence, onHeard } = options;
@@ -35,7 +29,8 @@ export async function followForDatabase(options: FollowOptions, signal: AbortSig
   /** Whether `stored` says what the database has. */
   let isKnown = false;
   let stored: string | undefined;
-  let gathered: Gathered | undefined;
+  /** A list that began at its beginning: the database gets it when it is whole, so that it never has half of one. */
+  let gathered: { readonly nodes: Map<string, FeedNode>; next: string | undefined } | undefined;
 
   const disconnect = (): void => {
     client?.connection.stream.destroy();
@@ -96,18 +91,12 @@ export async function followForDatabase(options: FollowOptions, signal: AbortSig
 function explain(error: unknown): unknown {
   const code = error instanceof pg.DatabaseError ? error.code : undefined;
   if (code !== undefined && NOT_THERE.includes(code)) {
-    return new DatabaseFailed(
-      'The database has no guard: run the migration of grantable guard postgres first.',
-      {
-        cause: error,
-      },
-    );
+    const says = 'The database has no guard: run the migration of grantable guard postgres first.';
+    return new DatabaseFailed(says, { cause: error });
   }
   if (code === NOT_PERMITTED) {
-    return new DatabaseFailed(
-      `The role of the database needs SELECT, INSERT, UPDATE and DELETE on grantable.ended and grantable.feed: ${(error as Error).message}.`,
-      { cause: error },
-    );
+    const says = `The role of the database needs SELECT, INSERT, UPDATE and DELETE on grantable.ended and grantable.feed: ${(error as Error).message}.`;
+    return new DatabaseFailed(says, { cause: error });
   }
   return toRefusal(error);
 }

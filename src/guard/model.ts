@@ -1,9 +1,6 @@
 /**
- * What makes PostgreSQL obey tokens: `sql` writes the text of a migration, the files beside it read the catalogue of a database,
- * look for what would get around the migration, run it and compare. What a token allows is decided in `permissions`; here is
- * how a database comes to the same.
- *
- * This file: what a migration is made from, which is a resource, its tables as the database has them, and roles of the database.
+ * What makes PostgreSQL obey tokens, as `permissions` decides: `sql` writes the text of a migration, the files beside it read the
+ * catalogue, look for ways around the migration, run it and compare. This file: what a migration is made from.
  */
 import type { ColumnType } from '../permissions/column-types.ts';
 
@@ -41,9 +38,6 @@ export interface GuardedTable extends QualifiedName {
   readonly rowColumns: readonly string[];
 }
 
-/** `report`: what would be refused is logged, and not refused. */
-export type Mode = 'enforce' | 'report';
-
 export interface Guard {
   readonly issuer: string;
   /** Identifier of the resource. */
@@ -56,7 +50,8 @@ export interface Guard {
   /** What the tables of the default schema are read through. */
   readonly viewSchema: string;
   readonly defaultSchema: string;
-  readonly mode: Mode;
+  /** `report`: what would be refused is logged, and not refused. */
+  readonly mode: 'enforce' | 'report';
   /** As `server_version_num`: 150018. */
   readonly serverVersion: number;
 }

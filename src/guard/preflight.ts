@@ -6,16 +6,22 @@ import { didYouMean } from '../errors/similar.ts';
 import { listSome } from '../errors/texts.ts';
 import type { Guard } from './model.ts';
 import type { Applied } from './numbered.ts';
-import { type Check, type Examined, type Finding, note, refused } from './preflight/finding.ts';
-import { findCompiled } from './preflight/jit.ts';
-import { readRights, readRoles } from './preflight/memberships.ts';
-import { listTreated, ROLE_CHECKS } from './preflight/roles.ts';
+import {
+  type Check,
+  type Examined,
+  type Finding,
+  note,
+  readRights,
+  readRoles,
+  refused,
+} from './preflight/examined.ts';
+import { findCompiled, listTreated, ROLE_CHECKS } from './preflight/roles.ts';
 import { SCHEMA_CHECKS } from './preflight/schemas.ts';
 import { WAY_CHECKS } from './preflight/ways-around.ts';
 import type { Database } from './read-database.ts';
 import { relationsOf, SCHEMA } from './sql/names.ts';
 
-export type { Finding } from './preflight/finding.ts';
+export type { Finding } from './preflight/examined.ts';
 
 export interface Preflight {
   /** A line for each role that has rights on the tables. */

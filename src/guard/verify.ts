@@ -1,7 +1,6 @@
 /**
- * Whether a guarded database decides as the algebra does: statements run as a client role with the claims of a token, in transactions
- * that are rolled back, and name no rows of their own. PostgreSQL wants more than the algebra for changes: the rows that are
- * changed, and what becomes of them, must be readable, and their keys too.
+ * Whether a guarded database decides as the algebra does: statements run as a client role with the claims of a token, and are rolled
+ * back. PostgreSQL wants more for changes: the rows before and after must be readable, and their keys too.
  */
 import type { Action } from '../permissions/actions.ts';
 import { type ColumnLimit, toLimits } from '../permissions/column-limits.ts';

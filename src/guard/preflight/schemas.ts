@@ -2,7 +2,7 @@
 import type { Guard } from '../model.ts';
 import { SCHEMA, viewSchemaOf } from '../sql/names.ts';
 import { identifier } from '../sql/text.ts';
-import { type Check, type Examined, type Finding, note, refused, some } from './finding.ts';
+import { type Check, type Examined, type Finding, note, refused, some } from './examined.ts';
 
 /** What PostgreSQL has unless something else is set. */
 const DEFAULT_PATH = '"$user", public';

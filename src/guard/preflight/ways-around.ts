@@ -2,7 +2,7 @@
 import type { Guard } from '../model.ts';
 import { READER, relationsOf, viewOf } from '../sql/names.ts';
 import { literal, qualified } from '../sql/text.ts';
-import { type Check, type Examined, type Finding, note, refused, some } from './finding.ts';
+import { type Check, type Examined, type Finding, note, refused, some } from './examined.ts';
 
 interface Way {
   readonly name: string;

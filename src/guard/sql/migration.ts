@@ -1,6 +1,9 @@
 /** The whole migration, in the order in which it runs. */
-import type { Guard, GuardedTable, QualifiedName } from '../model.ts';
-import { functions } from './functions.ts';
+import type { Guard, GuardedTable } from '../model.ts';
+import { cellFunctions } from './functions/cells.ts';
+import { claimFunctions } from './functions/claims.ts';
+import { ROW_FUNCTIONS } from './functions/rows.ts';
+import { valueFunctions } from './functions/values.ts';
 import { READER, SCHEMA, viewSchemaOf } from './names.ts';
 import { policies } from './policies.ts';
 import { identifier, literal, qualified } from './text.ts';
@@ -11,12 +14,16 @@ import { writer } from './writers.ts';
 export function migration(guard: Guard): string[] {
   return [
     `set local search_path = '';`,
-    ...roles(),
+    MAKE_READER,
     `create schema if not exists ${SCHEMA};`,
     ...BOOKS,
     ...rememberSchemas(guard),
     ...schemas(guard),
-    ...functions(guard),
+    // Each after those that it calls.
+    ...valueFunctions(guard.serverVersion),
+    ...claimFunctions(guard),
+    ...cellFunctions(guard),
+    ...ROW_FUNCTIONS,
     ...guard.tables.flatMap((table) => [
       `-- ${table.schema}.${table.name}`.replaceAll(/[\r\n]/g, ' '),
       ...remember(table),
@@ -37,9 +44,7 @@ export function migration(guard: Guard): string[] {
  * A role that is not a superuser must be a member of the one that it gives views to, with the rights of that one. Managed services
  * have no superuser: one that may make no roles can use what another role prepared.
  */
-function roles(): string[] {
-  return [
-    `do $$ begin
+const MAKE_READER = `do $$ begin
   if not exists (select from pg_roles where rolname = ${literal(READER)}) then create role ${READER} nologin; end if;
   -- From 16 on, a role that makes another one is not a member that has its rights.
   if not pg_has_role(current_user, ${literal(READER)}, 'USAGE') or not pg_has_role(current_user, ${literal(READER)},
@@ -49,9 +54,7 @@ function roles(): string[] {
 exception when insufficient_privilege then
   raise exception using errcode = 'insufficient_privilege', message = format(
     '%s. Run as a role that may make roles, unless it is there: CREATE ROLE ${READER} NOLOGIN; GRANT ${READER} TO %I', sqlerrm, current_user);
-end $$;`,
-  ];
-}
+end $$;`;
 
 function viewSchemas(guard: Guard): string[] {
   return [...new Set(guard.tables.map(({ schema }) => viewSchemaOf(guard, schema)))];
@@ -124,9 +127,7 @@ function remember(table: GuardedTable): string[] {
 function privileges(guard: Guard, table: GuardedTable): string[] {
   const clients = guard.clientRoles.map(identifier).join(', ');
   const grantSequences = (to: string) =>
-    table.sequences.map(
-      (sequence: QualifiedName) => `grant usage on sequence ${qualified(sequence)} to ${to};`,
-    );
+    table.sequences.map((sequence) => `grant usage on sequence ${qualified(sequence)} to ${to};`);
   return [
     `grant select, insert, update, delete on ${qualified(table)} to ${READER};`,
     ...grantSequences(READER),

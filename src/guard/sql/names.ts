@@ -10,13 +10,10 @@ export const READER = 'grantable_reader';
 export const KNOWN_CELLS = 'grantable.cells';
 
 /** Names of functions may be shorter than those of tables. */
-const shortName = ({ schema, name }: QualifiedName): string =>
-  hash('sha256', JSON.stringify([schema, name])).slice(0, 16);
-
-export const writerOf = (table: QualifiedName): QualifiedName => ({
-  schema: SCHEMA,
-  name: `write_${shortName(table)}`,
-});
+export function writerOf({ schema, name }: QualifiedName): QualifiedName {
+  const short = hash('sha256', JSON.stringify([schema, name])).slice(0, 16);
+  return { schema: SCHEMA, name: `write_${short}` };
+}
 
 /** The schema with the views of the tables of a schema. */
 export function viewSchemaOf({ viewSchema, defaultSchema }: Guard, schema: string): string {

@@ -1,7 +1,6 @@
 /**
- * Row level security of a guarded table. What is allowed stands in restrictive policies for every role, because permissive ones,
- * such as those that were there before, add up. Partitions and children have the same: reading one of them by name does not ask
- * the policies of its parent.
+ * Row level security of a guarded table, in restrictive policies for every role, because permissive ones, such as those that were
+ * there before, add up. Partitions and children have the same: reading one by name does not ask the policies of its parent.
  */
 import { ACTIONS, type Action } from '../../permissions/actions.ts';
 import type { Guard, GuardedTable, QualifiedName } from '../model.ts';

@@ -2,10 +2,8 @@
 import pg from 'pg';
 import type { QualifiedName } from '../model.ts';
 
-/** @param name of at most 63 bytes */
-export const identifier = (name: string): string => pg.escapeIdentifier(name);
-
-export const literal = (text: string): string => pg.escapeLiteral(text);
+/** Names of at most 63 bytes, and texts. */
+export const { escapeIdentifier: identifier, escapeLiteral: literal } = pg;
 
 export const qualified = ({ schema, name }: QualifiedName): string =>
   `${identifier(schema)}.${identifier(name)}`;

@@ -1,7 +1,6 @@
 /**
- * Writing through the view of a limited table: an INSTEAD OF trigger that runs as the owner of the view, so that the policies of the
- * table judge the rows. Which columns are set stands in a setting of the transaction, where the policies find it: an alternative must
- * have both the row and the columns.
+ * Writing through the view of a limited table: a trigger that runs as the owner of the view, so that the policies of the table judge
+ * the rows. They find the columns that are set in a setting: an alternative must have both the row and the columns.
  */
 import type { Action } from '../../permissions/actions.ts';
 import type { Guard, GuardedTable } from '../model.ts';

@@ -1,4 +1,4 @@
-/** What the claims allow of an action on a table; see src/resource-server/token-rights.ts. */
+/** What the claims allow of an action on a table; see src/resource-server/verified-token.ts. */
 import { ACTIONS } from '../../../permissions/actions.ts';
 import { spellingsOf } from '../../../permissions/resource-identifiers.ts';
 import type { Guard } from '../../model.ts';

@@ -1,4 +1,7 @@
-/** Functions of the schema `grantable`, with the right to call them: a policy calls them as the role of the request. */
+/**
+ * Functions of the schema `grantable`, with the right to call them: a policy calls them as the role of the request. They are
+ * STABLE: an immutable one would keep the answer for the previous token in a generic plan.
+ */
 import { dollarQuoted, SAFE_PATH } from '../text.ts';
 
 const createIn =
