@@ -75,7 +75,8 @@ export interface AccessAnswer {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' } as const;
+const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' } as const;
+export const UNCACHED = { ...JSON_TYPE, 'cache-control': 'no-store' } as const;
 
 /** Quoted strings of a challenge may hold neither a quote nor a backslash (RFC 6750 section 3). */
 export const toQuotable = (text: string): string => text.replaceAll(/["\\]|[^ -~]/g, "'");
@@ -98,8 +99,7 @@ function answerTo(
   return {
     status,
     headers: {
-      ...JSON_TYPE,
-      'cache-control': 'no-store',
+      ...UNCACHED,
       ...(code === 'unavailable'
         ? { 'retry-after': '1' }
         : { 'www-authenticate': `Bearer ${challenge.join(', ')}`.trim() }),
@@ -116,26 +116,24 @@ export interface ProtectionOptions {
   readonly scopes?: readonly string[];
 }
 
-/** What the bindings have in common: they read requests and send answers, and the gate decides. */
-export interface Gate {
-  /**
-   * @param call what the framework has for the request: a refusal of it names the scopes of all rules that it was under
-   * @returns the token; undefined where the route is public and none was brought
-   * @throws AccessError
-   */
-  authorize(rules: readonly Rule[], request: TokenRequest, call: object): Promise<VerifiedToken | undefined>;
-  /** @returns undefined for errors of other kinds */
-  refusal(error: unknown, call: object): AccessAnswer | undefined;
-  /** @returns undefined for requests that do not ask for the metadata of the resource (RFC 9728 section 2) */
-  metadata(request: { readonly method: string; readonly path: string }): AccessAnswer | undefined;
-}
-
-/** @throws TypeError for scopes that the metadata must not name */
-export function createGate(verifier: Verifier, { scopes }: ProtectionOptions = {}): Gate {
+/**
+ * What the bindings have in common: they read requests and send answers, and the gate decides.
+ * @throws TypeError for scopes that the metadata must not name
+ */
+export function createGate(verifier: Verifier, { scopes }: ProtectionOptions = {}) {
   const basic = scopes && requireBasicScopes(scopes);
   const rulesOf = new WeakMap<object, readonly Rule[]>();
   return {
-    async authorize(rules, request, call) {
+    /**
+     * @param call what the framework has for the request: a refusal of it names the scopes of all rules that it was under
+     * @returns the token; undefined where the route is public and none was brought
+     * @throws AccessError
+     */
+    async authorize(
+      rules: readonly Rule[],
+      request: TokenRequest,
+      call: object,
+    ): Promise<VerifiedToken | undefined> {
       // Guards stand one behind the other.
       rulesOf.set(call, [...(rulesOf.get(call) ?? []), ...rules]);
       const isOpen = rules.length > 0 && rules.every((rule) => rule.isPublic);
@@ -144,12 +142,14 @@ export function createGate(verifier: Verifier, { scopes }: ProtectionOptions = {
       demandAll(token, ...rules);
       return token;
     },
-    refusal(error, call) {
+    /** @returns undefined for errors of other kinds */
+    refusal(error: unknown, call: object): AccessAnswer | undefined {
       if (!(error instanceof AccessError)) return undefined;
       const needed = [...scopesOfRules(rulesOf.get(call) ?? []), ...scopesOf(error.scope)];
       return answerTo(error, verifier, [...new Set(needed)]);
     },
-    metadata({ method, path }) {
+    /** @returns undefined for requests that do not ask for the metadata of the resource (RFC 9728 section 2) */
+    metadata({ method, path }: { readonly method: string; readonly path: string }): AccessAnswer | undefined {
       const isRead = method === 'GET' || method === 'HEAD';
       if (!isRead || path !== metadataUrl(verifier.resource)?.pathname) return undefined;
       return {

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Action } from '../permissions/actions.ts';
-import { type AccessAnswer, createGate, JSON_TYPE, type ProtectionOptions } from './access.ts';
+import { type AccessAnswer, createGate, type ProtectionOptions, UNCACHED } from './access.ts';
 import { AccessError } from './errors.ts';
 import { tokenRequestOf as tokenRequestOfFetch, toResponse } from './fetch.ts';
 import { pathOf, tokenRequestOf } from './node-request.ts';
@@ -137,8 +137,6 @@ export function createForwardAuth(
     },
   };
 }
-
-const UNCACHED = { ...JSON_TYPE, 'cache-control': 'no-store' } as const;
 
 const failure = (message: string): AccessAnswer => ({
   status: 500,

@@ -1,7 +1,6 @@
 /**
  * For resource servers: verifying Grantable's tokens and asking them what they allow, table by table. Published as
- * `grantable/resource-server`, with bindings for Koa, Express, Fastify, Hono and Fetch beside it. Of the server it imports only the
- * permission algebra, the verdicts on nodes, and a few values that both sides must agree on.
+ * `grantable/resource-server`, with bindings for frameworks beside it.
  */
 export type { Action } from '../permissions/actions.ts';
 export type { ColumnTypes, Limit, TableColumns } from '../permissions/column-limits.ts';

@@ -25,9 +25,6 @@ export interface Answer {
   readonly at: number;
 }
 
-/** @returns the answer for an active access token for the resource */
-export type Introspect = (token: string) => Promise<Answer>;
-
 /** RFC 6749 section 2.3.1. */
 export function basicAuthorization({ clientId, clientSecret }: Asker): string {
   const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`;
@@ -36,9 +33,10 @@ export function basicAuthorization({ clientId, clientSecret }: Asker): string {
 
 /**
  * @param maxStaleness seconds that an answer may be used again; 0: never
+ * @returns gives the answer for an active access token for the resource
  * @throws AccessError invalid_token; unavailable when there is no answer
  */
-export function createIntrospect(asker: Asker, maxStaleness: number): Introspect {
+export function createIntrospect(asker: Asker, maxStaleness: number): (token: string) => Promise<Answer> {
   const { server, resource, now } = asker;
   /** Also those that are under way. */
   const asked = new LRUCache<string, { readonly answer: Promise<Answer>; readonly at: number }>({

@@ -3,7 +3,7 @@
  * token began the session. Sessions live in the memory of a process, and so does the key.
  */
 import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
-import { type AccessAnswer, JSON_TYPE } from './access.ts';
+import { type AccessAnswer, UNCACHED } from './access.ts';
 import type { VerifiedToken } from './verified-token.ts';
 
 export function createSessionIds() {
@@ -27,6 +27,6 @@ export function createSessionIds() {
 /** What a transport says of an unknown session: the client then begins a new one. */
 export const SESSION_NOT_FOUND: AccessAnswer = {
   status: 404,
-  headers: { ...JSON_TYPE, 'cache-control': 'no-store' },
+  headers: UNCACHED,
   body: { jsonrpc: '2.0', error: { code: -32001, message: 'Session not found' }, id: null },
 };

@@ -1,12 +1,10 @@
 /**
- * The tools of an MCP server and the rights that they need. The SDK sends the challenge of a tool, before it runs any call of
- * the request. The same rights are checked again where the tool is called, so that no way around the transport serves a
- * tool without rights.
+ * The tools of an MCP server and the rights that they need. The SDK sends the challenge of a tool before it runs any call of the
+ * request. The rights are checked again where the tool is called, so that no way around the transport serves it without.
  */
 import {
   type AuthInfo,
   type CallToolResult,
-  type Icon,
   type InputRequiredResult,
   type McpServer,
   ProtocolError,
@@ -16,7 +14,6 @@ import {
   type Server,
   type ServerContext,
   type StandardSchemaWithJSON,
-  type ToolAnnotations,
 } from '@modelcontextprotocol/server';
 import type { Action } from '../permissions/actions.ts';
 import { quoteName } from '../permissions/errors.ts';
@@ -37,18 +34,15 @@ export interface ToolRight {
 export type ToolRights = ToolRight | Rule<false> | readonly (ToolRight | Rule<false>)[];
 
 /** What `registerTool` of the SDK takes. */
-export interface ToolConfig<
+export type ToolConfig<
   Input extends StandardSchemaWithJSON | undefined,
   Output extends StandardSchemaWithJSON | undefined,
-> {
-  readonly title?: string;
-  readonly description?: string;
-  readonly inputSchema?: Input;
-  readonly outputSchema?: Output;
-  readonly annotations?: ToolAnnotations;
-  readonly icons?: Icon[];
-  readonly _meta?: Record<string, unknown>;
-}
+> = Readonly<
+  Pick<RegisteredTool, 'title' | 'description' | 'annotations' | 'icons' | '_meta'> & {
+    inputSchema?: Input;
+    outputSchema?: Output;
+  }
+>;
 
 /** @param args undefined without an input schema */
 export type ToolHandler<Input extends StandardSchemaWithJSON | undefined> = (

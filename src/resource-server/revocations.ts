@@ -4,22 +4,10 @@ import { defined } from '../storage/defined.ts';
 import { AccessError } from './errors.ts';
 import { type FeedOptions, type FeedReceiver, followFeed } from './revocation-feed.ts';
 
-export interface Revocations {
-  /**
-   * @param nodes ids: the token's own, and those above it
-   * @param asOf milliseconds: when the rights of the token were read
-   * @throws AccessError unavailable before all is known, and when the feed was silent for too long
-   */
-  standingOf(nodes: readonly string[], asOf: number): Promise<Standing>;
-  close(): void;
-}
-
-type Records = Map<string, Parameters<typeof standingOf>[0][number]>;
-
-export function followRevocations(options: FeedOptions): Revocations {
+export function followRevocations(options: FeedOptions) {
   const { maxFeedSilence, now } = options;
   const closing = new AbortController();
-  const records: Records = new Map();
+  const records = new Map<string, Parameters<typeof standingOf>[0][number]>();
   let cursor: string | undefined;
   let lastHeard: number | undefined;
   let isWhole = false;
@@ -57,7 +45,12 @@ export function followRevocations(options: FeedOptions): Revocations {
   void followFeed(options, receiver, closing.signal);
 
   return {
-    async standingOf(nodes, asOf) {
+    /**
+     * @param nodes ids: the token's own, and those above it
+     * @param asOf milliseconds: when the rights of the token were read
+     * @throws AccessError unavailable before all is known, and when the feed was silent for too long
+     */
+    async standingOf(nodes: readonly string[], asOf: number): Promise<Standing> {
       const silence = lastHeard === undefined ? Number.POSITIVE_INFINITY : performance.now() - lastHeard;
       if (!isWhole || silence > maxFeedSilence * 1000) {
         throw new AccessError(
@@ -70,6 +63,6 @@ export function followRevocations(options: FeedOptions): Revocations {
         asOf,
       );
     },
-    close: () => closing.abort(),
+    close: (): void => closing.abort(),
   };
 }

@@ -85,24 +85,14 @@ function requireKnownTypes(tables: TableColumns): void {
 /** @throws TypeError for a type of a column that does not exist */
 export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer, resource, clientId, clientSecret, mode = 'local', tokenType = 'at+jwt' } = options;
-  const { tables = {} } = options;
+  const { tables = {}, backChannel: server = issuer, now = Date.now, onError = () => undefined } = options;
+  const { maxStaleness = mode === 'local' ? 1 : 5, maxFeedSilence = 30 } = options;
   requireKnownTypes(tables);
-  const now = options.now ?? Date.now;
-  const maxStaleness = options.maxStaleness ?? (mode === 'local' ? 1 : 5);
-  const server = options.backChannel ?? issuer;
   const asker = { server, resource, clientId, clientSecret, now };
   const introspect = createIntrospect(asker, maxStaleness);
   const keys = keysOf(server);
   const revocations =
-    mode === 'local'
-      ? followRevocations({
-          ...asker,
-          issuer,
-          keys,
-          maxFeedSilence: options.maxFeedSilence ?? 30,
-          onError: options.onError ?? (() => undefined),
-        })
-      : undefined;
+    mode === 'local' ? followRevocations({ ...asker, issuer, keys, maxFeedSilence, onError }) : undefined;
 
   async function verifyJwt(token: string) {
     if (!isCompactJws(token)) throw notActive();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { toAuthorizationDetails } from '../../src/permissions/authorization-details.ts';
-import { readRights } from '../../src/resource-server/token-rights.ts';
+import { readRights } from '../../src/resource-server/verified-token.ts';
 import { basic, RESOURCE, startServer, type TestServer } from '../support/server.ts';
 import { type Case, createdRow, readVectors, readWorld, type VectorTable } from '../support/vectors.ts';
 

@@ -13,7 +13,7 @@ import {
 } from '../../src/permissions/permissions.ts';
 import { toPermissionsJson } from '../../src/permissions/permissions-json.ts';
 import { RIGHTS_CLAIMS, toTokenClaims } from '../../src/permissions/token-claims.ts';
-import { readRights } from '../../src/resource-server/token-rights.ts';
+import { readRights } from '../../src/resource-server/verified-token.ts';
 import { limitedPermissions } from '../permissions/arbitraries.ts';
 import fc from '../support/properties.ts';
 
