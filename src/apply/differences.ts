@@ -35,9 +35,10 @@ export function findDifferences<C extends CollectionName>(
   collection: C,
   before: Nouns[C],
   after: Nouns[C],
-  { nameOfId, newSecret }: { nameOfId: NameOf; newSecret?: string },
+  nameOf: NameOf,
+  newSecret: string | undefined,
 ): FieldDifference[] {
-  const [old, current] = [toShown(collection, before, nameOfId), toShown(collection, after, nameOfId)];
+  const [old, current] = [toShown(collection, before, nameOf), toShown(collection, after, nameOf)];
   return [...new Set([...Object.keys(old), ...Object.keys(current)])].flatMap((field) => {
     const [had, has] = [old[field], current[field]];
     if (had instanceof HiddenValue || has instanceof HiddenValue) {

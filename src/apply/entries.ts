@@ -71,6 +71,20 @@ function flat(entry: Entry): Entry {
   return Object.fromEntries(members);
 }
 
+/** What `make` makes with the names of the ids that it asks for; it is called twice. Unknown ids stay ids. */
+export async function withNames<T>(
+  find: (id: string) => Promise<string | undefined>,
+  make: (nameOf: NameOf) => T,
+): Promise<T> {
+  const names = new Map<string, string>();
+  make((id) => {
+    names.set(id, id);
+    return id;
+  });
+  for (const id of names.keys()) names.set(id, (await find(id)) ?? id);
+  return make((id) => names.get(id) ?? id);
+}
+
 /** Values that are objects of a class, such as permissions, are one value. */
 export function isGroup(value: unknown): value is Entry {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;

@@ -2,7 +2,7 @@
 import { toOneLine } from '../errors/texts.ts';
 import { defined } from '../storage/defined.ts';
 import { type FieldDifference, findDifferences, toText } from './differences.ts';
-import { toShown } from './entries.ts';
+import { toShown, withNames } from './entries.ts';
 import type { Plan, Removal, Step } from './plan/plan.ts';
 
 export interface ApplyChange {
@@ -31,18 +31,11 @@ export async function describeStep(step: Step, plan: Plan): Promise<ApplyChange>
       fields: madeUp.map((field) => ({ field, ...defined({ to: toText(known.get(field)) }) })),
     };
   }
-  const ids = new Set<string>();
-  const remember = (id: string): string => {
-    ids.add(id);
-    return id;
-  };
-  findDifferences(collection, before, after, { nameOfId: remember });
-  const names = new Map<string, string | undefined>();
-  for (const id of ids) names.set(id, await plan.findName(id));
-  const fields = findDifferences(collection, before, after, {
-    nameOfId: (id) => names.get(id) ?? id,
-    ...defined({ newSecret: password === undefined ? undefined : 'password' }),
-  });
+  const newSecret = password === undefined ? undefined : 'password';
+  const fields = await withNames(
+    (id) => plan.findName(id),
+    (nameOf) => findDifferences(collection, before, after, nameOf, newSecret),
+  );
   return { action: 'changed', name, fields };
 }
 

@@ -92,46 +92,36 @@ async function planUserTable(
   datasource: Datasource | undefined,
   keep: (secret: string | undefined, sealed: string | undefined) => string | undefined,
 ): Promise<UserTable | undefined> {
-  const database = databaseOf(entry, table) ?? '';
-  const { collection, usernameColumn, passwordColumn, passwordFormat, subjectColumn } = table;
-  const place = { database, collection, usernameColumn, passwordColumn };
-  const before = datasource?.userTables.find((known) => PLACE.every((part) => known[part] === place[part]));
-  const what = `${name}, table ${collection}`;
-  const values = Object.entries(table.roleMap ?? {});
+  const { roles: named = [], roleMap = {}, realm: application, ...said } = table;
+  const { passwordSecret, conditions = {}, nullColumns = [], claims = {}, ...others } = said;
+  const { enabled, database: _, ...columns } = others;
+  const wanted = { database: databaseOf(entry, table) ?? '', ...columns };
+  const before = datasource?.userTables.find((known) => PLACE.every((part) => known[part] === wanted[part]));
+  const what = `${name}, table ${wanted.collection}`;
   const findRoles = (names: readonly string[]) => findIds(plan, what, 'role', organization.id, names);
-  const roles = await findRoles(table.roles ?? []);
-  const mapped = await findRoles(values.map(([, role]) => role));
+  const roles = await findRoles(named);
+  const mapped = await findRoles(Object.values(roleMap));
   const realm =
-    table.realm === undefined
+    application === undefined
       ? realmOf(organization.id)
-      : (await plan.findApplication(what, organization.id, table.realm))?.realm;
-  const sealedSecret =
-    passwordFormat === 'hmac-sha256' ? keep(table.passwordSecret, before?.sealedSecret) : undefined;
-  if (passwordFormat === 'hmac-sha256' && sealedSecret === undefined) {
-    plan.problems.push(`${what} needs a passwordSecret`);
-  }
+      : (await plan.findApplication(what, organization.id, application))?.realm;
+  const isKeyed = wanted.passwordFormat === 'hmac-sha256';
+  const sealedSecret = isKeyed ? keep(passwordSecret, before?.sealedSecret) : undefined;
+  if (isKeyed && sealedSecret === undefined) plan.problems.push(`${what} needs a passwordSecret`);
+  const values = Object.keys(roleMap);
   if (mapped.length !== values.length || !realm) return undefined;
-  const { saltColumn, saltOrder, activeColumn, roleColumn, passwordChangedAtColumn } = table;
   return {
     id: before?.id ?? randomUUID(),
-    enabled: table.enabled ?? before?.enabled ?? true,
-    ...place,
-    passwordFormat,
-    ...defined({ saltColumn, saltOrder, sealedSecret }),
-    subjectColumn,
-    ...defined({ activeColumn }),
+    enabled: enabled ?? before?.enabled ?? true,
+    ...wanted,
+    ...defined({ sealedSecret }),
     conditions: [
-      ...Object.entries(table.conditions ?? {}).map(([column, equals]) => ({
-        column,
-        equals: JSON.stringify(equals),
-      })),
-      ...(table.nullColumns ?? []).map((column) => ({ column, equals: 'null' })),
+      ...Object.entries(conditions).map(([column, equals]) => ({ column, equals: JSON.stringify(equals) })),
+      ...nullColumns.map((column) => ({ column, equals: 'null' })),
     ],
     roles,
-    ...defined({ roleColumn }),
-    roleMap: values.map(([value], index) => ({ value, role: mapped[index] as string })),
-    claims: Object.entries(table.claims ?? {}).map(([claim, column]) => ({ claim, column })),
-    ...defined({ passwordChangedAtColumn }),
+    roleMap: values.map((value, index) => ({ value, role: mapped[index] as string })),
+    claims: Object.entries(claims).map(([claim, column]) => ({ claim, column })),
     realm,
     verified: before?.verified ?? false,
   };

@@ -85,17 +85,13 @@ export interface Step<C extends CollectionName = CollectionName> extends Extras 
 /** One noun of the file, as it will be. */
 export interface PlannedNoun<C extends CollectionName = CollectionName> {
   readonly collection: C;
+  /** As people know it: `application acme/shop`. */
   readonly name: string;
   readonly noun: Nouns[C];
 }
 
 /** One noun that the file leaves out. */
-export interface Removal {
-  readonly collection: OfOrganization;
-  /** As people know it: `application acme/shop`. */
-  readonly name: string;
-  readonly noun: Nouns[OfOrganization];
-}
+export type Removal = PlannedNoun<OfOrganization>;
 
 /** One noun that is made or changed by itself, instead of by a file. */
 export interface Editing {

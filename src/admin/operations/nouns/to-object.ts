@@ -1,5 +1,5 @@
 /** Nouns as objects of the API: with names where the store has ids. */
-import { entryOf, toJson } from '../../../apply/entries.ts';
+import { entryOf, toJson, withNames } from '../../../apply/entries.ts';
 import { spellFaces } from '../../../apply/write-file.ts';
 import { collectionOf } from '../../../directory/collections.ts';
 import { MANAGEMENT } from '../../../nouns/built-in.ts';
@@ -50,20 +50,9 @@ export async function toEntry<C extends CollectionName>(
   names: Names,
 ): Promise<JsonGroup> {
   const fields = Object.entries<Field>(declarationOf(collection).fields);
-  const ids = new Set<string>();
-  const collect = (id: string): string => {
-    ids.add(id);
-    return id;
-  };
-  for (const [name, field] of fields) entryOf(name, field, noun, collect);
-  const found = new Map<string, string>();
-  for (const id of ids) {
-    const name = await names.find(id);
-    if (name !== undefined) found.set(id, name);
-  }
-  const entry: Record<string, unknown> = Object.assign(
-    {},
-    ...fields.map(([name, field]) => entryOf(name, field, noun, (id) => found.get(id) ?? id)),
+  const entry: Record<string, unknown> = await withNames(
+    (id) => names.find(id),
+    (nameOf) => Object.assign({}, ...fields.map(([name, field]) => entryOf(name, field, noun, nameOf))),
   );
   if (entry.faces !== undefined) entry.faces = spellFaces(entry.faces as Record<string, JsonGroup>);
   return toJson(entry) as JsonGroup;
