@@ -60,7 +60,7 @@ export function createDocuments(deps: DocumentsDeps) {
   }
 
   /** A clock that was set back does not make anything last longer. @param longest milliseconds */
-  const isBefore = (until: number, longest: number): boolean => until > now() && until <= now() + longest;
+  const holds = (until: number, longest: number): boolean => until > now() && until <= now() + longest;
 
   /** @throws MetadataRejected, FetchFailed */
   async function fetchKept(clientId: string): Promise<Kept> {
@@ -109,9 +109,9 @@ export function createDocuments(deps: DocumentsDeps) {
      */
     async resolve(clientId: string, address: string, isKnown = false): Promise<AgentFacts> {
       const kept = await read(clientId);
-      if (kept && isBefore(kept.freshUntil, FRESH.most * 1000)) return kept.facts;
+      if (kept && holds(kept.freshUntil, FRESH.most * 1000)) return kept.facts;
       const failure = failures.get(clientId);
-      if (failure && isBefore(failure.until, FAILURE_REMEMBERED)) throw failure.error;
+      if (failure && holds(failure.until, FAILURE_REMEMBERED)) throw failure.error;
       failures.delete(clientId);
       const running = fetches.get(clientId);
       if (running) return running;

@@ -45,21 +45,20 @@ export function createExchangeLimit({ trades, living, countLiving, now }: Exchan
   /** Trades that come while one is counted for share its count. */
   const counting = new Map<string, Promise<Living>>();
 
-  function takeTrade(origin: string): void {
+  function takeTrade(key: string): void {
     const at = now();
-    const running = windows.get(origin);
+    const running = windows.get(key);
     if (!running || running.until <= at) {
-      windows.set(origin, { count: 1, until: at + trades.seconds * 1000 });
+      windows.set(key, { count: 1, until: at + trades.seconds * 1000 });
       return;
     }
     running.count += 1;
     if (running.count > trades.points) {
-      throw tooMany(running.until - at, `${origin}: more trades than its limit`);
+      throw tooMany(running.until - at, `${key}: more trades than its limit`);
     }
   }
 
-  async function count(origin: string, kind: Kind): Promise<Living> {
-    const key = `${kind} ${origin}`;
+  async function count(key: string, origin: string, kind: Kind): Promise<Living> {
     const known = counts.get(key);
     const isAtTheLimit = known !== undefined && known.count >= living[kind];
     const keptMs = isAtTheLimit ? RECOUNTED_AT_THE_LIMIT_AFTER_MS : RECOUNTED_AFTER_MS;
@@ -77,10 +76,11 @@ export function createExchangeLimit({ trades, living, countLiving, now }: Exchan
   }
 
   return async (origin, kind = 'connection') => {
-    takeTrade(`${kind} ${origin}`);
-    const counted = await count(origin, kind);
+    const key = `${kind} ${origin}`;
+    takeTrade(key);
+    const counted = await count(key, origin, kind);
     if (counted.count >= living[kind]) {
-      throw tooMany(RECOUNTED_AFTER_MS, `${kind} ${origin}: more living tokens than its limit`);
+      throw tooMany(RECOUNTED_AFTER_MS, `${key}: more living tokens than its limit`);
     }
     counted.count += 1;
   };
