@@ -1,6 +1,6 @@
 /** Answers that stay open, such as streams of events, end when their token expires or is revoked. */
 
-import { setInterval } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 
 /** Milliseconds between two looks at the token. */
 const INTERVAL = 1_000;
@@ -13,9 +13,8 @@ export function whenTokenEnds(isAlive: () => Promise<boolean>, end: () => void):
   const stopping = new AbortController();
   const { signal } = stopping;
   const look = async (): Promise<void> => {
-    for await (const _ of setInterval(INTERVAL, undefined, { ref: false, signal })) {
-      if (!(await isAlive())) break;
-    }
+    do await setTimeout(INTERVAL, undefined, { ref: false, signal });
+    while (await isAlive());
     if (!signal.aborted) end();
   };
   // It is rejected when it is stopped.
