@@ -4,14 +4,6 @@ import type { Piscina } from 'piscina';
 /** Milliseconds without work after which a thread ends. */
 const IDLE_MS = 30_000;
 
-export interface ThreadsOptions {
-  /** The file that they run; its default export does one task. */
-  readonly file: URL;
-  readonly most: number;
-  /** Tasks that wait; absent: any number. */
-  readonly maxQueue?: number;
-}
-
 interface Opened {
   readonly pool: Piscina;
   /** Why it was given up. */
@@ -26,7 +18,13 @@ export function createThreads<Task>({
   file,
   most,
   maxQueue,
-}: ThreadsOptions): (task: Task) => Promise<unknown> {
+}: {
+  /** The file that they run; its default export does one task. */
+  readonly file: URL;
+  readonly most: number;
+  /** Tasks that wait; absent: any number. */
+  readonly maxQueue?: number;
+}): (task: Task) => Promise<unknown> {
   let current: Promise<Opened> | undefined;
 
   /** Loaded when it is first needed. */

@@ -1,15 +1,8 @@
 /**
  * `/oauth/revocations`: the revocation feed for resource servers that verify JWTs themselves. The answer is a JWT
- * signed with a key of the JWKS, so that it can be trusted wherever it was kept. GET with HTTP Basic, or POST with a
- * form where a client authenticates in another way.
- *
- * Parameters: `after`, the cursor `next` of the answer before (left out: everything there is); `wait`, seconds to wait
- * for something to tell; `nonce`, repeated in the answer, which shows that it is not an earlier one. Claims: `iss`, `aud`
- * (the client), `iat`, `nonce`, `resources` that it speaks of, `after`, `next`, `more`, `reset`, and `nodes`, each with its
- * `id` as in the `anc` of tokens, `revoked_at`, `restored_at`, `narrowed_at` (milliseconds) and `exp` (seconds), after
- * which nothing below it can be alive.
+ * signed with a key of the JWKS, so that it can be trusted wherever it was kept. `docs/resource-server.md` has its
+ * parameters and claims. GET with HTTP Basic, or POST with a form where a client authenticates in another way.
  */
-
 import type { Context } from 'koa';
 import { CREDENTIAL_PARAMETERS } from '../clients/credentials.ts';
 import type { Form } from '../clients/form.ts';

@@ -12,7 +12,6 @@ import {
   requireKnownMembers,
   requireSameResource,
 } from './authorization-details.ts';
-import { findDeviceAction } from './device-actions.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import { containsExtent, type Extent, intersectExtents } from './extent.ts';
 import { requireObject, requirePlainJson } from './json.ts';
@@ -33,6 +32,36 @@ export type DeviceAccessDetail = {
   type: typeof DEVICE_ACCESS;
   locations: string[];
 } & { [D in Dimension]?: string[] };
+
+/** What may be done with devices, in an order that stays: numbers follow from it. */
+export const DEVICE_ACTIONS = [
+  'GetNetwork',
+  'GetDevice',
+  'GetDeviceNotification',
+  'GetDeviceCommand',
+  'RegisterDevice',
+  'CreateDeviceCommand',
+  'UpdateDeviceCommand',
+  'CreateDeviceNotification',
+  'GetCurrentUser',
+  'UpdateCurrentUser',
+  'ManageUser',
+  'ManageConfiguration',
+  'ManageNetwork',
+  'ManageToken',
+  'ManagePlugin',
+  'GetDeviceType',
+  'ManageDeviceType',
+] as const;
+
+const spellings: ReadonlyMap<string, string> = new Map(
+  DEVICE_ACTIONS.map((name) => [name.toLowerCase(), name]),
+);
+
+/** @param name in whatever case @returns as the list spells it; undefined if there is no such action */
+export function findDeviceAction(name: string): string | undefined {
+  return spellings.get(name.toLowerCase());
+}
 
 const NONE: Extent = new Set();
 

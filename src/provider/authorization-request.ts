@@ -29,7 +29,7 @@ import { knownScopes, refuseBeyond } from '../tokens/downscope.ts';
 import { type KeptRequest, readKept, writeKept } from '../tokens/kept-request.ts';
 import { type AskedScopes, type ScopeLimits, sortScopes, tablesHeld } from './asked-scopes.ts';
 import type { ProviderDeps } from './deps.ts';
-import { insideEngine } from './engine-errors.ts';
+import { insideEngine } from './failures.ts';
 
 const NO_TABLES = toStored(NOTHING);
 

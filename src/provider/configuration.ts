@@ -15,7 +15,7 @@ import { rethrowPermissionsError } from '../tokens/asked.ts';
 import { createGrantSourceDetails, createRequestNormalizer } from './authorization-request.ts';
 import { isPkceRequired, OWN_CLIENT_METADATA, resourceOf } from './clients.ts';
 import type { ProviderDeps } from './deps.ts';
-import { insideEngine } from './engine-errors.ts';
+import { insideEngine } from './failures.ts';
 import { ENGINE_PATHS } from './paths.ts';
 
 export interface ConfigurationDeps

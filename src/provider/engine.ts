@@ -11,8 +11,8 @@ import { COMMON_PARAMETERS } from '../tokens/asked.ts';
 import { rememberClients, resourceOf } from './clients.ts';
 import { type ConfigurationDeps, createConfiguration } from './configuration.ts';
 import type { ProviderDeps } from './deps.ts';
-import { insideEngine } from './engine-errors.ts';
 import { LocalSigningKey } from './external-key.ts';
+import { insideEngine } from './failures.ts';
 import { acceptEarlierHints } from './id-token-hints.ts';
 
 export interface EngineDeps

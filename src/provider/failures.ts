@@ -1,14 +1,41 @@
-/**
- * What the engine's answer does not say of a failure: that the store is away, when to come back, the reason in log and
- * audit. The reason never reaches the client.
- */
+/** Failures inside the engine's chain: our errors as the engine's, and what its answer does not say of them. */
 import type { Middleware } from 'koa';
+import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { RecordRefused } from '../clients/refused-requests.ts';
 import { DomainError } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
 
-/** Leaves `reason`, and `clientId` of the engine's client, in `ctx.state`. */
+/**
+ * Runs a part of ours inside the engine's chain, and keeps the exact error beside the answer, for the log and the audit.
+ * @throws the engine's error in place of a domain error
+ */
+export async function insideEngine<T>({ state }: KoaContextWithOIDC, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    state.failure = error;
+    throw toEngineError(error);
+  }
+}
+
+/** What is not a domain error is returned as it is, and becomes a 500. */
+function toEngineError(error: unknown): unknown {
+  if (!(error instanceof DomainError)) return error;
+  const { status } = error;
+  // The engine hides what has a status of 500 or more behind `server_error`; a 503 is an answer of ours.
+  return Object.assign(new errors.CustomOIDCProviderError(error.error, error.told), {
+    status,
+    statusCode: status,
+    expose: true,
+    cause: error,
+  });
+}
+
+/**
+ * Tells that the store is away, when to come back, and the reason in log and audit, which never reaches the client. Leaves
+ * `reason`, and `clientId` of the engine's client, in `ctx.state`.
+ */
 export function createFailures(recordRefused: RecordRefused): Middleware {
   return async function failures(ctx, next) {
     try {

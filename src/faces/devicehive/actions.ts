@@ -1,5 +1,5 @@
 /** The actions of DeviceHive's `HiveAction`, by the numbers that they have in tokens. */
-import { DEVICE_ACTIONS, findDeviceAction } from '../../permissions/device-actions.ts';
+import { DEVICE_ACTIONS, findDeviceAction } from '../../permissions/device-access.ts';
 
 /** The numbers before it stand for all actions and for none. */
 const FIRST = 2;
