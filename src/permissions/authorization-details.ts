@@ -3,7 +3,7 @@
  * `table_access_set`, several tables, with or without limits. The type decides the members (section 2), so that a reader
  * that knows only the first never sees more than is allowed.
  */
-import { ACTIONS, type Action, type ActionMask, toActions, toBit } from './actions.ts';
+import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import { takesNothingAway } from './catalogue.ts';
 import { PermissionsError, quoteName } from './errors.ts';
 import {
@@ -153,14 +153,16 @@ function tooManyLimits(): PermissionsError {
   );
 }
 
+const isLimited = ([, , limit]: Right): boolean => limit !== undefined && !limit.isUnlimited;
+
 /** A limit beside a wider right to the same table would take nothing away. @throws PermissionsError malformed */
 function refuseVain(rights: readonly Right[], isAdmin: boolean): void {
   const whole = new Map<string, ActionMask>();
-  for (const [table, mask, limit] of rights) {
-    if (!limit || limit.isUnlimited) whole.set(table, (whole.get(table) ?? 0) | mask);
+  for (const right of rights) {
+    const [table, mask] = right;
+    if (!isLimited(right)) whole.set(table, (whole.get(table) ?? 0) | mask);
   }
-  for (const [table, mask, limit] of rights) {
-    if (!limit || limit.isUnlimited) continue;
+  for (const [table, mask] of rights.filter(isLimited)) {
     if (isAdmin) throw takesNothingAway(table, mask, 'admin');
     const ofAll = mask & (whole.get(ALL_TABLES) ?? 0);
     if (ofAll !== 0) throw takesNothingAway(table, ofAll, ALL_TABLES);
@@ -176,14 +178,12 @@ function refuseVain(rights: readonly Right[], isAdmin: boolean): void {
 
 /** Before alternatives are compared with each other, which takes long for many. @throws PermissionsError too_large */
 function refuseMany(rights: readonly Right[]): void {
-  const counts = new Map<string, number[]>();
-  for (const [table, mask, limit] of rights) {
-    if (!limit || limit.isUnlimited) continue;
-    const ofTable = counts.get(table) ?? ACTIONS.map(() => 0);
-    counts.set(table, ofTable);
+  const counts = new Map<string, number>();
+  for (const [table, mask] of rights.filter(isLimited)) {
     for (const action of toActions(mask)) {
-      const count = (ofTable[ACTIONS.indexOf(action)] ?? 0) + 1;
-      ofTable[ACTIONS.indexOf(action)] = count;
+      const name = `${action} ${table}`;
+      const count = (counts.get(name) ?? 0) + 1;
+      counts.set(name, count);
       requireFewAlternatives(count);
     }
   }
