@@ -10,49 +10,11 @@ import { createSecret, type WebhookSecrets, withNewSecret } from '../webhooks/se
 
 export type DeliveryState = Exclude<OutboxState, 'announced'>;
 
-/** One event for one webhook. Times are in milliseconds. */
-export interface Delivery {
-  /** As the header `webhook-id` has it. */
-  readonly id: string;
-  /** Its name. */
-  readonly event: string;
-  /** What it is about. */
-  readonly subject?: string;
-  readonly state: DeliveryState;
-  readonly attempts: number;
-  readonly createdAt: number;
-  /** HTTP status of the last attempt. */
-  readonly lastStatus?: number;
-  /** Why the last attempt failed, cut. */
-  readonly lastReason?: string;
-  /** Of one that waits. */
-  readonly nextAt?: number;
-  /** Of one that was delivered or given up. */
-  readonly settledAt?: number;
-}
+type OfRow = 'id' | 'event' | 'attempts' | 'createdAt' | 'lastStatus' | 'lastReason' | 'nextAt' | 'settledAt';
 
-export interface WebhookOperations {
-  /** Newest first. @param options.after `next` of the page before */
-  deliveries(
-    webhook: Webhook,
-    options: { readonly state?: DeliveryState; readonly after?: string; readonly limit: number },
-  ): Promise<Page<Delivery>>;
-  /** Sends one again at once, also one that was delivered. Undefined: the webhook does not have it, or not any more. */
-  resend(webhook: Webhook, id: string): Promise<Delivery | undefined>;
-  /** Puts a test event in line. */
-  ping(webhook: Webhook): Promise<Delivery>;
-  /**
-   * Makes a new secret, which is shown once.
-   * @param overlapSeconds that those before sign beside it; 0: they end at once
-   * @throws VersionConflict
-   */
-  rotateSecret(
-    webhook: Webhook,
-    author: Author,
-    overlapSeconds?: number,
-  ): Promise<{ webhook: Webhook; secret: string }>;
-  /** Ends all secrets but the newest. @throws VersionConflict */
-  dropEarlierSecrets(webhook: Webhook, author: Author): Promise<Webhook>;
+/** One event for one webhook; its id is the header `webhook-id`. Times are in milliseconds. */
+export interface Delivery extends Pick<OutboxRow, OfRow>, Partial<Pick<OutboxRow, 'subject'>> {
+  readonly state: DeliveryState;
 }
 
 const OVERLAP_SECONDS = 86_400;
@@ -66,6 +28,8 @@ function toDelivery(row: OutboxRow): Delivery {
   return defined({ ...shown, state: state === 'announced' ? 'waiting' : state });
 }
 
+export type WebhookOperations = ReturnType<typeof createWebhookOperations>;
+
 export function createWebhookOperations({
   outbox,
   changes,
@@ -77,14 +41,19 @@ export function createWebhookOperations({
   readonly webhookSecrets: WebhookSecrets;
   /** Milliseconds. */
   readonly now: () => number;
-}): WebhookOperations {
+}) {
   return {
-    async deliveries({ id: webhook }, options) {
+    /** Newest first. @param options.after `next` of the page before */
+    async deliveries(
+      { id: webhook }: Webhook,
+      options: { readonly state?: DeliveryState; readonly after?: string; readonly limit: number },
+    ): Promise<Page<Delivery>> {
       const { items, ...more } = await outbox.page({ webhook, ...options });
       return { ...more, items: items.map(toDelivery) };
     },
 
-    async resend(webhook, id) {
+    /** Sends one again at once, also one that was delivered. Undefined: the webhook does not have it, or not any more. */
+    async resend(webhook: Webhook, id: string): Promise<Delivery | undefined> {
       for (;;) {
         const row = await outbox.find(id);
         if (row?.webhook !== webhook.id || row.state === 'announced') return undefined;
@@ -93,7 +62,8 @@ export function createWebhookOperations({
       }
     },
 
-    async ping(webhook) {
+    /** Puts a test event in line. */
+    async ping(webhook: Webhook): Promise<Delivery> {
       const { organization } = webhook;
       const at = now();
       const entry = { at, event: PING, outcome: 'allowed', organization } as const;
@@ -101,14 +71,16 @@ export function createWebhookOperations({
       return toDelivery((await outbox.insert(row)) ?? { ...row, position: 0, version: 1 });
     },
 
-    async rotateSecret(webhook, author, overlapSeconds = OVERLAP_SECONDS) {
+    /**
+     * Makes a new secret, which is shown once.
+     * @param overlapSeconds that those before sign beside it; 0: they end at once
+     * @throws VersionConflict
+     */
+    async rotateSecret(webhook: Webhook, author: Author, overlapSeconds = OVERLAP_SECONDS) {
       const secret = createSecret();
       const made = webhookSecrets.seal(secret, webhook, now());
       const secrets = withNewSecret(webhook.secrets, made, overlapSeconds * 1000);
       return { webhook: await changes.webhooks.replace({ ...webhook, secrets }, author), secret };
     },
-
-    dropEarlierSecrets: (webhook, author) =>
-      changes.webhooks.replace({ ...webhook, secrets: webhook.secrets.slice(0, 1) }, author),
   };
 }

@@ -7,7 +7,6 @@ import {
   listApplicationSecrets,
   removeApplicationSecret,
 } from './application-secrets.ts';
-import { revokeApplicationOperation } from './applications.ts';
 import { auditOfOrganization, auditOfServer } from './audit.ts';
 import { dropEarlierConnectionTokens, getConnectionUse, rotateConnection } from './connections.ts';
 import { testDatasourceOperation } from './datasources.ts';
@@ -16,8 +15,9 @@ import { endLogin, endToken, getLogin, getToken, listLogins, listTokens } from '
 import { listKeys, removeKey, rotateKeys } from './keys.ts';
 import { operationsOnNouns } from './nouns/index.ts';
 import type { Operation } from './operation.ts';
+import { revokeApplicationOperation, revokeUser } from './revoke.ts';
 import { getOrganizationState, getState } from './state.ts';
-import { getUserState, linkPasswordReset, mailPasswordReset, revokeUser, unlockUser } from './users.ts';
+import { getUserState, linkPasswordReset, mailPasswordReset, unlockUser } from './users.ts';
 import { listDeliveries, pingWebhook, resendDelivery, rotateWebhookSecret } from './webhooks.ts';
 
 export const operations = [

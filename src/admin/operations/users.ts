@@ -3,11 +3,9 @@ import { z } from 'zod';
 import { guessedAccount } from '../../accounts/authenticate-user.ts';
 import { inAudit } from '../../changes/author.ts';
 import { defined } from '../../storage/defined.ts';
-import { countTokensOf } from '../living.ts';
-import { requireCell, requireRowAccess } from '../rights/guards.ts';
 import { defineOperation } from './operation.ts';
 import { requireControlled, requireNoun } from './path-nouns.ts';
-import { endedShape, moment, toMoment, toMomentIf } from './shapes.ts';
+import { moment, toMoment, toMomentIf } from './shapes.ts';
 
 const state = z.strictObject({
   enabled: z.boolean(),
@@ -67,31 +65,6 @@ export const unlockUser = defineOperation(
       ...defined({ subject: user.id, organization: user.organization }),
     });
     return {};
-  },
-);
-
-/** Ending only takes rights away: also those of a person with more rights than the actor. */
-export const revokeUser = defineOperation(
-  {
-    id: 'users.revoke',
-    method: 'POST',
-    path: '/organizations/{organization}/users/{user}/revoke',
-    summary: 'Ends all tokens, logins and browser sessions of the user, who may log in again.',
-    needs: { table: 'logins', action: 'delete' },
-    mayDryRun: true,
-    result: endedShape,
-  },
-  async (call, deps) => {
-    const user = await requireNoun('users', call.parameters.user, call, deps);
-    requireCell(call.actor, 'tokens', 'delete');
-    // Of whichever application they are: a right that is limited to those of one does not cover all.
-    const row = { organization: call.organization.name, user: user.id };
-    for (const table of ['logins', 'tokens'] as const) {
-      requireRowAccess(call.actor, table, { action: 'delete', row });
-    }
-    const tokens = await countTokensOf('user', [user.id], deps);
-    if (!call.dryRun) await deps.revocations.revokeAllOf(user, call.actor.author);
-    return { body: { dryRun: call.dryRun, tokens } };
   },
 );
 

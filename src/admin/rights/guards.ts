@@ -21,13 +21,15 @@ import type { DirectoryStore } from '../../storage/contract.ts';
 import type { Actor } from './actor.ts';
 import { isDangerous, isPlainChange } from './dangerous.ts';
 
+type Holder = Pick<Actor, 'permissions'>;
+
 /** Their columns are texts, numbers and truth values, which compare in their natural text. */
 const TYPES: ColumnTypes = {};
 
 /** What every object is addressed and versioned by: shown with whatever else of it may be read. */
 const ALWAYS_SHOWN = ['id', 'version'] as const;
 
-function limitsOf({ permissions }: Pick<Actor, 'permissions'>, table: AdminTable, action: Action) {
+function limitsOf({ permissions }: Holder, table: AdminTable, action: Action) {
   return toLimits(permissions.cell(table, action), TYPES);
 }
 
@@ -39,17 +41,12 @@ function requireAny(limits: readonly ColumnLimit[], table: AdminTable, action: A
 }
 
 /** The right to an action on a table at all, on whichever rows and columns. @throws NotAllowed */
-export function requireCell(actor: Pick<Actor, 'permissions'>, table: AdminTable, action: Action): void {
+export function requireCell(actor: Holder, table: AdminTable, action: Action): void {
   requireAny(limitsOf(actor, table, action), table, action);
 }
 
 /** Beyond rights that are limited to organizations, others are unknown: also that they are there. @throws NotFound */
-export function requireOrganization(
-  actor: Pick<Actor, 'permissions'>,
-  table: AdminTable,
-  action: Action,
-  name: string,
-): void {
+export function requireOrganization(actor: Holder, table: AdminTable, action: Action, name: string): void {
   const isWithin = actor.permissions
     .cell(table, action)
     .some(({ rows }) => rows.get('organization')?.has(name) ?? true);
@@ -57,20 +54,15 @@ export function requireOrganization(
 }
 
 /** Whether the actor may read anything of a row. */
-export function isVisible(actor: Pick<Actor, 'permissions'>, table: AdminTable, row: Row): boolean {
-  const columns = readableColumns(row, limitsOf(actor, table, 'read'), TYPES);
-  return columns === undefined || columns.size > 0;
+export function isVisible(actor: Holder, table: AdminTable, row: Row): boolean {
+  return visiblePart(actor, table, row) !== undefined;
 }
 
 /**
  * What the actor may read of a row: all of it, or some columns with its id and version.
  * @returns undefined if the row is hidden
  */
-export function visiblePart<R extends Row>(
-  actor: Pick<Actor, 'permissions'>,
-  table: AdminTable,
-  row: R,
-): Partial<R> | undefined {
+export function visiblePart<R extends Row>(actor: Holder, table: AdminTable, row: R): Partial<R> | undefined {
   const columns = readableColumns(row, limitsOf(actor, table, 'read'), TYPES);
   if (!columns) return row;
   if (columns.size === 0) return undefined;
@@ -83,11 +75,7 @@ export function visiblePart<R extends Row>(
  * `create` are those that the request sets, of `update` those that it changes, with `changes` as their values afterwards.
  * @throws NotFound for a row that may not be read either; NotAllowed
  */
-export function requireRowAccess(
-  actor: Pick<Actor, 'permissions'>,
-  table: AdminTable,
-  access: RowAccess,
-): void {
+export function requireRowAccess(actor: Holder, table: AdminTable, access: RowAccess): void {
   const { action, row } = access;
   const limits = limitsOf(actor, table, action);
   if (isAllowed(access, limits, TYPES)) return;
@@ -100,7 +88,7 @@ export function requireRowAccess(
 
 /** Those of the columns that the actor may not read of a row. */
 export function hiddenColumns(
-  actor: Pick<Actor, 'permissions'>,
+  actor: Holder,
   table: AdminTable,
   row: Row,
   columns: readonly string[],
@@ -169,10 +157,7 @@ export function createGuards({ world, store, now }: GuardDeps): Guards {
     (before as Application | undefined)?.enabled === true &&
     (after as Application | undefined)?.enabled !== true;
 
-  function requireFresh({
-    isDangerous: mayBeDangerous,
-    authenticatedAt,
-  }: Pick<Actor, 'isDangerous' | 'authenticatedAt'>): void {
+  const requireFresh: Guards['requireFresh'] = ({ isDangerous: mayBeDangerous, authenticatedAt }) => {
     if (mayBeDangerous) return;
     if (authenticatedAt === undefined) {
       throw new NotAllowed({
@@ -180,7 +165,7 @@ export function createGuards({ world, store, now }: GuardDeps): Guards {
       });
     }
     if (now() - authenticatedAt > FRESH_LOGIN_SECONDS * 1000) throw new FreshLoginNeeded();
-  }
+  };
 
   return {
     async requireChange(actor, collection, before, after) {
