@@ -2,6 +2,7 @@
  * The schemas of a description: JSON Schema 2020-12 from the declared ones, each under one name. What occurs more than
  * once inside others becomes a schema of its own, so that the description holds no copies.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { isObject, type Json, type JsonObject } from './json.ts';
 
@@ -41,8 +42,6 @@ export function pascal(text: string): string {
   const words = text.split(/[^A-Za-z0-9]+/);
   return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
-
-const sizeOf = (json: Json): number => JSON.stringify(json).length;
 
 /** Everything that stands in a schema as the schema of an object or of a choice, with a name for it, outermost first. */
 function* partsOf(
@@ -92,7 +91,9 @@ export interface Schemas {
 
 export function createSchemas(): Schemas {
   const named = new Map<string, JsonObject>();
-  const byText = new Map<string, string>();
+
+  const nameOf = (text: string): string | undefined =>
+    [...named].find(([, json]) => JSON.stringify(json) === text)?.[0];
 
   function freeName(name: string): string {
     let free = name;
@@ -102,68 +103,49 @@ export function createSchemas(): Schemas {
 
   /** Schemas that have names of their own are beside the one that refers to them. */
   function addDefinitions({ $defs, ...json }: JsonObject): JsonObject {
-    if (!isObject($defs)) return json;
-    const text = (value: Json, names: ReadonlyMap<string, string>): string =>
-      JSON.stringify(value).replaceAll(
-        /"#\/\$defs\/([^"]+)"/g,
-        (_, name: string) => `"${referenceTo(names.get(name) ?? name).$ref}"`,
+    const toShared = (value: unknown): JsonObject =>
+      JSON.parse(
+        JSON.stringify(value).replaceAll(/"#\/\$defs\/([^"]+)"/g, (_, name: string) =>
+          JSON.stringify(referenceTo(pascal(name)).$ref),
+        ),
       );
-    const same = new Map(Object.keys($defs).map((name) => [name, pascal(name)]));
-    const names = new Map(
-      Object.entries($defs).map(([name, schema]) => {
-        const wanted = pascal(name);
-        const known = named.get(wanted);
-        const isSame = known !== undefined && JSON.stringify(known) === text(schema as Json, same);
-        return [name, isSame ? wanted : freeName(wanted)];
-      }),
-    );
-    for (const [name, schema] of Object.entries($defs)) {
-      const found = JSON.parse(text(schema as Json, names)) as JsonObject;
-      named.set(names.get(name) as string, found);
-      byText.set(JSON.stringify(found), names.get(name) as string);
+    for (const [key, schema] of Object.entries(isObject($defs) ? $defs : {})) {
+      const [name, shared] = [pascal(key), toShared(schema)];
+      const known = named.get(name);
+      if (known && !isDeepStrictEqual(known, shared)) throw new Error(`two schemas are called ${name}`);
+      named.set(name, shared);
     }
-    return JSON.parse(text(json, names)) as JsonObject;
+    return toShared(json);
   }
 
-  function add(name: string, whole: JsonObject): JsonObject {
+  function add(wanted: string, whole: JsonObject): JsonObject {
     const json = addDefinitions(whole);
-    const text = JSON.stringify(json);
-    let known = byText.get(text);
-    if (known === undefined) {
-      known = freeName(name);
-      named.set(known, json);
-      byText.set(text, known);
-    }
-    return referenceTo(known);
+    const known = nameOf(JSON.stringify(json));
+    if (known !== undefined) return referenceTo(known);
+    const name = freeName(wanted);
+    named.set(name, json);
+    return referenceTo(name);
   }
 
   /** The largest schema that occurs in another one and is known by name, or occurs twice. */
   function findShared(): { readonly text: string; readonly name: string } | undefined {
-    const seen = new Map<string, { readonly name: string; count: number }>();
-    for (const [root, json] of named) {
-      for (const { part, name } of partsOf(json, root)) {
-        if (sizeOf(part) < SHORTEST_SHARED) continue;
-        const text = JSON.stringify(part);
-        const before = seen.get(text);
-        if (before) before.count += 1;
-        else seen.set(text, { name: byText.get(text) ?? name, count: 1 });
-      }
-    }
-    const shared = [...seen].filter(([, { count }]) => count > 1);
-    const [largest] = shared.sort(([one], [other]) => other.length - one.length);
-    return largest && { text: largest[0], name: byText.get(largest[0]) ?? largest[1].name };
+    const parts = [...named]
+      .flatMap(([root, json]) => [...partsOf(json, root)])
+      .map(({ part, name }) => ({ text: JSON.stringify(part), name }))
+      .filter(({ text }) => text.length >= SHORTEST_SHARED);
+    const [largest] = [...Map.groupBy(parts, ({ text }) => text).values()]
+      .filter(({ length }) => length > 1)
+      .flatMap(([first]) => first ?? [])
+      .sort((one, other) => other.text.length - one.text.length);
+    return largest;
   }
 
   function takeOut(text: string, wanted: string): void {
-    let name = byText.get(text);
-    if (name === undefined) {
-      name = freeName(wanted);
-      named.set(name, JSON.parse(text));
-    }
+    const known = nameOf(text);
+    const name = known ?? freeName(wanted);
+    if (known === undefined) named.set(name, JSON.parse(text));
     const reference = referenceTo(name);
     for (const [root, json] of named) named.set(root, replace(json, text, reference) as JsonObject);
-    byText.clear();
-    for (const [root, json] of named) byText.set(JSON.stringify(json), root);
   }
 
   return {
