@@ -1,5 +1,4 @@
 /** Connections by hand: making one, and what there is to know of those that are there. */
-
 import { ApplyRefused } from '../apply/apply.ts';
 import { spellPermissions } from '../apply/differences.ts';
 import { planConnection } from '../apply/plan/connections.ts';
@@ -11,17 +10,11 @@ import { type Connections, createSecret, type ShownToken } from '../connections/
 import type { LastUse } from '../connections/uses.ts';
 import type { Connection, Organization } from '../nouns/index.ts';
 import { fromStored } from '../permissions/stored.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
+import type { Counted, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 
 /** Living tokens that are counted one by one. */
 const COUNTED = 1_000_000;
-
-interface Counted {
-  readonly count: number;
-  /** Counting ended there. */
-  readonly isMore: boolean;
-}
 
 export interface ConnectionsDeps {
   readonly store: DirectoryStore;

@@ -39,18 +39,10 @@ async function makeDatabase(dataDir: string, password: string): Promise<void> {
   }
 }
 
-const secret = (): string => randomBytes(24).toString('base64url');
+/** Of the applications, and `password` of the people. */
+const SECRETS = ['machine', 'login', 'api', 'website', 'sites', 'password'] as const;
 
-const createSecrets = () => ({
-  machine: secret(),
-  login: secret(),
-  api: secret(),
-  website: secret(),
-  sites: secret(),
-  password: secret(),
-});
-
-type DemoSecrets = ReturnType<typeof createSecrets>;
+type DemoSecrets = Readonly<Record<(typeof SECRETS)[number], string>>;
 
 /** An apply file, as text. */
 function demoFile(secrets: DemoSecrets): string {
@@ -58,6 +50,7 @@ function demoFile(secrets: DemoSecrets): string {
     isAdmin: false,
     tables: { orders: { create: true, read: true, update: true }, products: { read: true } },
   };
+  const ofClerk = { resource: RESOURCE, scopes: ['orders.read'], permissions: clerk };
   return JSON.stringify({
     organizations: [
       {
@@ -83,9 +76,7 @@ function demoFile(secrets: DemoSecrets): string {
             clientId: 'demo-machine',
             clientSecret: secrets.machine,
             grants: ['client_credentials'],
-            resource: RESOURCE,
-            scopes: ['orders.read'],
-            permissions: clerk,
+            ...ofClerk,
           },
           {
             name: 'login',
@@ -93,9 +84,7 @@ function demoFile(secrets: DemoSecrets): string {
             clientSecret: secrets.login,
             grants: ['password', 'refresh_token', 'authorization_code', 'database_user'],
             redirectUris: [REDIRECT_URI],
-            resource: RESOURCE,
-            scopes: ['orders.read'],
-            permissions: clerk,
+            ...ofClerk,
           },
           {
             name: 'api',
@@ -109,9 +98,7 @@ function demoFile(secrets: DemoSecrets): string {
             clientId: 'demo-website',
             clientSecret: secrets.website,
             grants: ['token_exchange'],
-            resource: RESOURCE,
-            scopes: ['orders.read'],
-            permissions: clerk,
+            ...ofClerk,
           },
           {
             name: 'sites',
@@ -210,7 +197,8 @@ curl -sw '\\n' ${issuer}${PATHS.jwks}
 
 /** @returns a demo with secrets of its own */
 export function createDemo() {
-  const secrets = createSecrets();
+  const made = SECRETS.map((name) => [name, randomBytes(24).toString('base64url')]);
+  const secrets: DemoSecrets = Object.fromEntries(made);
   return {
     /** To be applied to the empty store. */
     file: demoFile(secrets),

@@ -116,8 +116,7 @@ export function alternativesOf(permissions: Permissions): NamedAlternative[] {
 /** Each right with all that give it, and where the values of its conditions come from. */
 function listRights({ permissions, steps, sources }: TokenExplanation): string[] {
   if (permissions?.isAdmin) {
-    const givers = [...steps, ...sources].filter((each) => each.permissions.isAdmin);
-    return [`  admin of the resource, from: ${listNames(givers.map(({ name }) => name))}`];
+    return [`  admin of the resource, from: ${nameAdminGivers(steps, sources).join(', ')}`];
   }
   const rights = permissions ? alternativesOf(permissions) : [];
   if (rights.length === 0) return ['  nothing'];
@@ -129,12 +128,17 @@ function listRights({ permissions, steps, sources }: TokenExplanation): string[]
         `    ${column} is ${value}, from ${describeVariable(variable)} of ${source.name}`,
     );
     return [
-      `  ${table}:${action}${what}, from: ${listNames(nameGivers(right, steps, sources))}`,
+      `  ${table}:${action}${what}, from: ${nameGivers(right, steps, sources).join(', ')}`,
       ...new Set(values),
     ];
   });
   const hidden = rights.length - MAX_LISTED;
   return hidden > 0 ? [...lines, `  and ${hidden} more`] : lines;
+}
+
+export function nameAdminGivers(steps: readonly Step<Permissions>[], sources: readonly Source[]): string[] {
+  const givers = [...steps, ...sources].filter(({ permissions }) => permissions.isAdmin);
+  return [...new Set(givers.map(({ name }) => name))];
 }
 
 export function nameGivers(
@@ -143,16 +147,15 @@ export function nameGivers(
   sources: readonly Source[],
 ): string[] {
   const givers = [...steps, ...sources].filter((each) => allowsAlternative(each.permissions, right));
-  return givers.map(({ name }) => {
+  const names = givers.map(({ name }) => {
     const through = sources
       .filter((source) => source.name === name)
       .map((source) => findName(source, right))
       .find((found) => found !== undefined);
     return through === undefined ? name : `${name} through ${through}`;
   });
+  return [...new Set(names)];
 }
-
-const listNames = (names: readonly string[]): string => [...new Set(names)].join(', ');
 
 /** What each variable is worth at this moment. */
 function listVariables(sources: readonly Source[]): string[] {

@@ -50,14 +50,10 @@ export async function explainRights(
   const beside: Step<Permissions>[] = asked
     ? [
         { name: ASKED, permissions: expandGroups(asked, catalogue) },
-        {
-          name: `catalogue of resource ${resource.name}`,
-          permissions: withinCatalogue(asked, catalogue),
-        },
+        { name: `catalogue of resource ${resource.name}`, permissions: withinCatalogue(asked, catalogue) },
       ]
     : [];
   const steps = [...beside, ...(rights?.steps ?? [{ name: noCeiling(application), permissions: NOTHING }])];
-  const causes = causesOf(steps);
   const { effective, removed } = explainIntersection(steps);
   const held = rights ? [{ ...rights, application, ...defined({ holder: user }) }] : [];
   return {
@@ -65,7 +61,7 @@ export async function explainRights(
     steps,
     sources: await findSources(view, held, resource),
     permissions: rights ? effective : NOTHING,
-    removed: removed.map((each) => ({ ...each, because: causes.get(each.by) ?? 'roles' })),
+    removed: removed.map((each) => ({ ...each, because: causeOf(each.by) })),
     scopes: (question.scopes ?? [...(rights?.scopes ?? [])]).map((scope) => ({
       scope,
       isGiven: rights?.scopes.has(scope) === true,
@@ -75,15 +71,11 @@ export async function explainRights(
 
 const noCeiling = ({ name }: Application): string => `ceiling of application ${name}`;
 
-/** `rights/rights.ts` names them. */
-function causesOf(steps: readonly Step<Permissions>[]): Map<string, Cause> {
-  return new Map(
-    steps.map(({ name }) => {
-      if (name === ASKED) return [name, 'asked'] as const;
-      if (name.startsWith('catalogue of ')) return [name, 'catalogue'] as const;
-      return [name, name.startsWith('ceiling of ') ? 'ceiling' : 'roles'] as const;
-    }),
-  );
+/** @param step `rights/rights.ts` names them */
+function causeOf(step: string): Cause {
+  if (step === ASKED) return 'asked';
+  if (step.startsWith('catalogue of ')) return 'catalogue';
+  return step.startsWith('ceiling of ') ? 'ceiling' : 'roles';
 }
 
 async function findProblems(

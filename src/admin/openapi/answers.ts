@@ -1,6 +1,6 @@
 /** Every answer that an operation may give, with its headers; the refusals are the same for all operations. */
 import type { OperationFacts } from '../operations/operation.ts';
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from './schemas.ts';
 
 const text = (description: string, more: JsonObject = {}): JsonObject => ({
   description,

@@ -7,9 +7,8 @@ import { bodyTypesOf } from '../api/body.ts';
 import { API } from '../api/paths.ts';
 import { dryRunResult, type OperationFacts } from '../operations/operation.ts';
 import { answersOf, headers, isOfOneObject, problem, refusalComponents } from './answers.ts';
-import type { JsonObject } from './json.ts';
 import { parametersOf, sharedParameters } from './parameters.ts';
-import { createSchemas, pascal, type Schemas, toJsonSchema } from './schemas.ts';
+import { createSchemas, type JsonObject, pascal, type Schemas, toJsonSchema } from './schemas.ts';
 import { describeTags } from './tags.ts';
 
 const ABOUT = `Everything that Grantable administers, protected by Grantable's own tokens.

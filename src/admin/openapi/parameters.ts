@@ -1,7 +1,6 @@
 /** What a request carries beside its body: names in the path, the query, and the headers of our conventions. */
 import type { OperationFacts } from '../operations/operation.ts';
-import { isObject, type JsonObject } from './json.ts';
-import { toJsonSchema } from './schemas.ts';
+import { isObject, type JsonObject, toJsonSchema } from './schemas.ts';
 
 const ORGANIZATION = 'organization';
 

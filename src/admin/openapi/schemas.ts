@@ -4,7 +4,16 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { isObject, type Json, type JsonObject } from './json.ts';
+
+type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+
+export interface JsonObject {
+  readonly [member: string]: Json | undefined;
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /** Characters of JSON: what is shorter is easier to read where it stands. */
 const SHORTEST_SHARED = 160;

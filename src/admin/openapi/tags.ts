@@ -1,7 +1,7 @@
 /** What the groups of operations are about. */
 import { nouns } from '../../nouns/index.ts';
 import type { OperationFacts } from '../operations/operation.ts';
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from './schemas.ts';
 
 /** Of those that are not nouns. */
 const OTHERS: Readonly<Record<string, string>> = {

@@ -17,7 +17,7 @@ import { createNames, rowOf, toObject } from './nouns/to-object.ts';
 import { type Call, defineOperation, type PageQuery, type Where } from './operation.ts';
 import { requireNoun } from './path-nouns.ts';
 import { counted, endedShape, moment, pageOf, pageQuery, toMoment, toMomentIf } from './shapes.ts';
-import { findVisible, tells } from './visible-pages.ts';
+import { findVisible, tells, toldBy } from './visible-pages.ts';
 
 const PATH = '/organizations/{organization}/agents/{agent}';
 
@@ -94,11 +94,8 @@ async function show(application: Application, where: Where, deps: OperationDeps)
   });
   if (!seesLogins) return known as unknown as Shown;
   const { logins, people, isMore } = await countLoginsOf(application.id, deps);
-  return {
-    ...known,
-    logins: { count: logins, isMore },
-    people: { count: people, isMore },
-  } as unknown as Shown;
+  const counts = { logins: { count: logins, isMore }, people: { count: people, isMore } };
+  return { ...known, ...counts } as unknown as Shown;
 }
 
 /** @throws NotFound also for an application that is not an agent */
@@ -154,9 +151,7 @@ export const listAgents = defineOperation(
   },
   async (call, deps) => {
     const { query, organization } = call;
-    const filtered = Object.entries(TOLD_BY).flatMap(([filter, columns]) =>
-      query[filter as keyof typeof TOLD_BY] === undefined ? [] : [columns],
-    );
+    const filtered = toldBy(TOLD_BY, query);
     const isAmong = (application: Application): boolean =>
       application.agent !== undefined &&
       application.organization === organization.id &&

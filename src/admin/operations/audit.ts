@@ -12,7 +12,7 @@ import type { OperationDeps } from './deps.ts';
 import { createNames } from './nouns/to-object.ts';
 import { type Call, defineOperation, type Where } from './operation.ts';
 import { counted, moment, pageOf, pageQuery, toMoment } from './shapes.ts';
-import { findVisible, visibleParts } from './visible-pages.ts';
+import { findVisible, toldBy, visibleParts } from './visible-pages.ts';
 
 const ENTRY_ID = /^[\w.-]{1,128}$/;
 const PAGE = 100;
@@ -96,15 +96,8 @@ const TOLD_BY = {
   until: ['at'],
 } as const satisfies Readonly<Record<keyof typeof filters, readonly string[]>>;
 
-function visibleOf(actor: Actor, entries: readonly Entry[], query: Filters = {}): Shown[] {
-  const asked = Object.keys(query).filter((name) => Object.hasOwn(TOLD_BY, name)) as (keyof Filters)[];
-  return visibleParts(
-    actor,
-    'audit',
-    entries,
-    asked.map((name) => TOLD_BY[name]),
-  );
-}
+const visibleOf = (actor: Actor, entries: readonly Entry[], query: Filters = {}): Shown[] =>
+  visibleParts(actor, 'audit', entries, toldBy(TOLD_BY, query));
 
 const hasNoLimits = ({ permissions }: Actor): boolean => permissions.allows('audit', 'read');
 

@@ -7,7 +7,13 @@ import { permissionsOfConnection } from '../../nouns/written-permissions.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
 import { defined } from '../../storage/defined.ts';
 import { explainToken, type Removal, type TokenExplanation } from '../explain.ts';
-import { alternativesOf, formatExplanation, nameGivers, spellLimit } from '../explain-report.ts';
+import {
+  alternativesOf,
+  formatExplanation,
+  nameAdminGivers,
+  nameGivers,
+  spellLimit,
+} from '../explain-report.ts';
 import { explainRights as findWouldGet } from '../explain-rights.ts';
 import { requireCell, requireRowAccess } from '../rights/guards.ts';
 import type { OperationDeps } from './deps.ts';
@@ -79,8 +85,7 @@ function toGiven(
 ): z.input<typeof given>[] {
   if (!permissions) return [];
   if (permissions.isAdmin) {
-    const givers = [...steps, ...sources].filter((each) => each.permissions.isAdmin);
-    return [{ table: '*', action: 'admin', from: [...new Set(givers.map(({ name }) => name))] }];
+    return [{ table: '*', action: 'admin', from: nameAdminGivers(steps, sources) }];
   }
   return alternativesOf(permissions)
     .slice(0, MOST_CELLS)
@@ -88,7 +93,7 @@ function toGiven(
       table: right.table,
       action: right.action,
       ...(!right.limit.isUnlimited && { limit: spellLimit(right.limit) }),
-      from: [...new Set(nameGivers(right, steps, sources))],
+      from: nameGivers(right, steps, sources),
     }));
 }
 
@@ -130,13 +135,9 @@ async function requireSeen(
   const isLogin = 'current' in row;
   const [object] = isLogin ? await toLogins([row], deps) : await toTokens([row], deps);
   requireRowAccess(call.actor, isLogin ? 'logins' : 'tokens', { action: 'read', row: object ?? {} });
-  const tables = [
-    'roles',
-    'resources',
-    'applications',
-    ...(row.user === undefined ? [] : ['users' as const]),
-  ] as const;
-  requireSources(call.actor, object?.organization ?? '', tables);
+  const tables = ['roles', 'resources', 'applications', 'users'] as const;
+  const named = row.user === undefined ? tables.slice(0, -1) : tables;
+  requireSources(call.actor, object?.organization ?? '', named);
 }
 
 async function ofToken(

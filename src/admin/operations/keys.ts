@@ -28,11 +28,10 @@ const keys = z.strictObject({
 });
 
 function toKeys(found: readonly KeyFacts[], actor: Actor): z.input<typeof keys> {
-  const items = found.map(({ kid, alg, state, createdAt, signsFrom, signsUntil, publishedUntil }) =>
+  const items = found.map(({ kid: id, createdAt, signsFrom, signsUntil, publishedUntil, ...rest }) =>
     defined({
-      id: kid,
-      alg,
-      state,
+      id,
+      ...rest,
       createdAt: toMoment(createdAt),
       signsFrom: toMoment(signsFrom),
       signsUntil: toMomentIf(signsUntil),

@@ -1,9 +1,9 @@
 /** How much there is, and whether the clean-up keeps pace: for dashboards and for operators. */
 import { z } from 'zod';
 import { collectionOf } from '../../directory/collections.ts';
-import { COLLECTIONS, type CollectionName, type Organization } from '../../nouns/index.ts';
+import { COLLECTIONS, type CollectionName, OF_ORGANIZATION, type Organization } from '../../nouns/index.ts';
 import { MANAGEMENT_ID } from '../../nouns/names.ts';
-import type { Counted } from '../../storage/contract.ts';
+import type { Among, Counted } from '../../storage/contract.ts';
 import type { Actor } from '../rights/actor.ts';
 import { requireRowAccess } from '../rights/guards.ts';
 import type { OperationDeps } from './deps.ts';
@@ -24,34 +24,25 @@ const counts = z
 
 type Counts = Partial<Record<CollectionName, Counted>>;
 
-const ofOrganizations = COLLECTIONS.filter((name) => name !== 'organizations');
-
 /** A right with limits does not tell how many objects there are beyond them. */
 async function countEach(
   collections: readonly CollectionName[],
-  among: { readonly organization?: string },
+  toAmong: (name: CollectionName) => Among,
   { permissions }: Actor,
   { store }: OperationDeps,
 ): Promise<Counts> {
   const found = collections
     .filter((name) => permissions.allows(name, 'read'))
-    .map(async (name) => [name, await collectionOf(store, name).count(among, COUNTED)] as const);
+    .map(async (name) => [name, await collectionOf(store, name).count(toAmong(name), COUNTED)] as const);
   return Object.fromEntries(await Promise.all(found));
 }
 
-/** Of the server's own organization: its users are those of a realm, and not of an organization. */
-async function countManagement(actor: Actor, deps: OperationDeps): Promise<Counts> {
-  const others = ofOrganizations.filter((name) => name !== 'users');
-  const found = await countEach(others, { organization: MANAGEMENT_ID }, actor, deps);
-  if (!actor.permissions.allows('users', 'read')) return found;
-  const listed = { key: 'realm', value: 'management' } as const;
-  return { ...found, users: await deps.store.users.count({ listed }, COUNTED) };
-}
-
 function countsOf({ id }: Organization, actor: Actor, deps: OperationDeps): Promise<Counts> {
-  return id === MANAGEMENT_ID
-    ? countManagement(actor, deps)
-    : countEach(ofOrganizations, { organization: id }, actor, deps);
+  // Users of the server's own organization are those of a realm, and not of an organization.
+  const ofRealm = { listed: { key: 'realm', value: 'management' } } as const;
+  const toAmong = (name: CollectionName): Among =>
+    name === 'users' && id === MANAGEMENT_ID ? ofRealm : { organization: id };
+  return countEach(OF_ORGANIZATION, toAmong, actor, deps);
 }
 
 export const getState = defineOperation(
@@ -79,7 +70,7 @@ export const getState = defineOperation(
     const { storage, config, now } = deps;
     const auditBefore = now() - config.auditRetention * 1000;
     const [found, expired, audit] = await Promise.all([
-      countEach(COLLECTIONS, {}, actor, deps),
+      countEach(COLLECTIONS, () => ({}), actor, deps),
       storage.countExpired(now(), COUNTED),
       storage.audit.count({ until: auditBefore }, COUNTED),
     ]);

@@ -43,6 +43,14 @@ export function tells(part: object, filtered: readonly (readonly string[])[]): b
   return filtered.every((columns) => columns.some((column) => Object.hasOwn(part, column)));
 }
 
+/** The columns that tell what each filter of a query asks. */
+export function toldBy(
+  columns: Readonly<Record<string, readonly string[]>>,
+  query: object,
+): (readonly string[])[] {
+  return Object.entries(columns).flatMap(([filter, told]) => (Object.hasOwn(query, filter) ? [told] : []));
+}
+
 /** What the actor may read of each object, if that tells what the filters ask. */
 export function visibleParts<T extends { readonly id: string }>(
   actor: Actor,
