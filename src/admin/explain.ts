@@ -236,12 +236,11 @@ function expiryOf(claims: { readonly exp?: number } | undefined): { expiresAt?: 
   return claims?.exp === undefined ? {} : { expiresAt: claims.exp * 1000 };
 }
 
-function decode(value: string): { jti?: string; exp?: number; kid?: string } | undefined {
+function decode(value: string): { exp?: number; kid?: string } | undefined {
   try {
-    const { jti, exp } = decodeJwt(value);
+    const { exp } = decodeJwt(value);
     const { kid } = decodeProtectedHeader(value);
     return defined({
-      jti: typeof jti === 'string' ? jti : undefined,
       exp: typeof exp === 'number' ? exp : undefined,
       kid: typeof kid === 'string' ? kid : undefined,
     });

@@ -93,11 +93,12 @@ function parseRecord(value: unknown, number: number): DumpRecord {
   return current as DumpRecord;
 }
 
-function parseJson(line: string, number: number): unknown {
+/** @returns undefined for a text that is not JSON */
+function parseJson(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch {
-    throw new BadExport(`Line ${number} of the export is not JSON: the file was changed or cut off.`);
+    return undefined;
   }
 }
 
@@ -118,7 +119,10 @@ export async function* importRecords(lines: AsyncIterable<string>): AsyncGenerat
     }
     if (line === '' && ended) continue;
     if (ended) throw new BadExport(`Line ${number} of the export comes after its end.`);
-    const value = parseJson(line, number);
+    const value = parseJson(line);
+    if (value === undefined) {
+      throw new BadExport(`Line ${number} of the export is not JSON: the file was changed or cut off.`);
+    }
     const last = end.safeParse(value).data;
     if (!last) {
       records += 1;
@@ -130,12 +134,7 @@ export async function* importRecords(lines: AsyncIterable<string>): AsyncGenerat
 }
 
 function requireHeader(line: string): void {
-  let parsed: z.infer<typeof header> | undefined;
-  try {
-    parsed = header.safeParse(JSON.parse(line)).data;
-  } catch {
-    // Said below.
-  }
+  const parsed = header.safeParse(parseJson(line)).data;
   if (!parsed) throw new BadExport('The file is not an export of Grantable.');
   if (parsed.version < OLDEST_VERSION || parsed.version > FORMAT_VERSION) {
     const which = parsed.version > FORMAT_VERSION ? 'a newer version' : 'an unreleased version';

@@ -8,7 +8,7 @@ import {
   type Resource,
   type Role,
 } from '../nouns/index.ts';
-import { ACTIONS } from '../permissions/actions.ts';
+import { ACTIONS, type Action } from '../permissions/actions.ts';
 import { expandGroups } from '../permissions/catalogue.ts';
 import type { Cell } from '../permissions/limits.ts';
 import type { Permissions } from '../permissions/permissions.ts';
@@ -61,10 +61,8 @@ async function inOrganization({ id, name }: Organization, directory: Held): Prom
     sentences.push(...ceilings.flatMap(withoutRead));
     if (application.scopes.includes('email')) continue;
     for (const ceiling of ceilings) {
-      for (const { of, permissions } of [
-        ceiling,
-        ...roles.filter((role) => role.resource === ceiling.resource),
-      ]) {
+      const within = roles.filter((role) => role.resource === ceiling.resource);
+      for (const { of, permissions } of [ceiling, ...within]) {
         if (!holdsEmail(permissions, ceiling.permissions)) continue;
         showing.set(of, [...(showing.get(of) ?? []), `${name}/${application.name}`]);
       }
@@ -85,20 +83,15 @@ function ceilingsOf(
   }));
 }
 
-const actionOf = (permissions: Permissions, table: string) => {
-  const cells = ACTIONS.map((action) => [action, permissions.cell(table, action).length > 0] as const);
-  return Object.fromEntries(cells) as Record<(typeof ACTIONS)[number], boolean>;
-};
-
 /** A row that cannot be read can hardly be changed: resource servers answer with it, and look for it first. */
 function withoutRead({ of, permissions }: Rights): string[] {
   if (permissions.isAdmin) return [];
   const everywhere = permissions.all === 0 ? [] : [ALL_TABLES];
   const tables = new Set([...everywhere, ...permissions.masks.keys(), ...permissions.limits.keys()]);
   const odd = [...tables].flatMap((table) => {
-    const allowed = actionOf(permissions, table);
-    const changes = (['update', 'delete'] as const).filter((action) => allowed[action]);
-    return allowed.read || changes.length === 0 ? [] : [`${changes.join(' and ')} of ${table}`];
+    const allows = (action: Action): boolean => permissions.cell(table, action).length > 0;
+    const changes = (['update', 'delete'] as const).filter(allows);
+    return allows('read') || changes.length === 0 ? [] : [`${changes.join(' and ')} of ${table}`];
   });
   if (odd.length === 0) return [];
   return [`${of} allows ${listSome(odd, MAX_NAMED)} without read`];

@@ -6,11 +6,9 @@ import type { Throttle } from '../../http/throttle.ts';
 import type { PresentedTokens } from '../../tokens/identify.ts';
 import type { Actor } from '../rights/actor.ts';
 
-/** @throws TokenRejected */
-export type FindActor = (token: string, state: DefaultState) => Promise<Actor>;
-
 export interface AuthenticateDeps {
-  readonly findActor: FindActor;
+  /** @throws TokenRejected */
+  findActor(token: string, state: DefaultState): Promise<Actor>;
   readonly throttle: Pick<Throttle, 'requireAddressNotBlocked' | 'addressFailure'>;
   readonly presentedTokens: Pick<PresentedTokens, 'findLiving' | 'hasExpired'>;
 }

@@ -47,19 +47,19 @@ export function requireValid(schema: z.ZodType, value: unknown): unknown {
   throw new FieldsRefused(read.error.issues.flatMap((issue) => toFieldProblems(issue, value, schema)));
 }
 
-export interface ReadBody {
-  /** As the schema of the operation reads it. */
-  readonly body: unknown;
-  /** One text for each content, however it was written. */
-  readonly text: string;
-}
-
-/** @throws Refusal 413, 415; MalformedRequest; FieldsRefused */
-export async function readJsonBody(ctx: Context, operation: Operation): Promise<ReadBody> {
+/**
+ * @returns the body as the schema of the operation reads it, and one text for each content, however it was written
+ * @throws Refusal 413, 415; MalformedRequest; FieldsRefused
+ */
+export async function readJsonBody(
+  ctx: Context,
+  operation: Operation,
+): Promise<{ readonly body: unknown; readonly text: string }> {
   const { body: schema } = operation;
   if (!hasBody(ctx)) {
     if (!schema) return { body: undefined, text: '' };
-    if (schema.safeParse(undefined).success) return { body: schema.parse(undefined), text: '' };
+    const { success, data } = schema.safeParse(undefined);
+    if (success) return { body: data, text: '' };
     throw new MalformedRequest({ description: 'The request has no body. Send a JSON object.' });
   }
   if (!schema) {

@@ -9,26 +9,21 @@ import type { SecretRing } from '../../storage/vault.ts';
 const MAC_BYTES = 16;
 const CURSOR = /^([\w-]*)\.([\w-]{22})$/;
 
-export interface Cursors {
-  /** @param list who asks for what, as texts */
-  sign(cursor: string, list: readonly string[]): string;
-  /** @throws Refusal 400 for a cursor that was not signed for this list */
-  open(signed: string, list: readonly string[]): string;
-}
-
 /** @param ring keys of their own */
-export function createCursors(ring: Pick<SecretRing, 'current' | 'all'>): Cursors {
+export function createCursors(ring: Pick<SecretRing, 'current' | 'all'>) {
   const macOf = (key: Buffer, cursor: string, list: readonly string[]): Buffer =>
     createHmac('sha256', key)
       .update(JSON.stringify([cursor, ...list]))
       .digest()
       .subarray(0, MAC_BYTES);
   return {
-    sign(cursor, list) {
+    /** @param list who asks for what, as texts */
+    sign(cursor: string, list: readonly string[]): string {
       const mac = macOf(ring.current().key, cursor, list);
       return `${Buffer.from(cursor).toString('base64url')}.${mac.toString('base64url')}`;
     },
-    open(signed, list) {
+    /** @throws Refusal 400 for a cursor that was not signed for this list */
+    open(signed: string, list: readonly string[]): string {
       const [, written = '', mac = ''] = CURSOR.exec(signed) ?? [];
       const cursor = Buffer.from(written, 'base64url').toString();
       const given = Buffer.from(mac, 'base64url');

@@ -8,23 +8,11 @@ import type { Operation } from '../operations/operation.ts';
 
 const DRY_RUN = 'dryRun';
 
-export interface ReadQuery {
-  /** As the schema of the operation reads them. */
-  readonly query: unknown;
-  /** As they were sent. */
-  readonly sent: Readonly<Record<string, string>>;
-  readonly dryRun: boolean;
-}
-
 const malformed = (description: string): MalformedRequest => new MalformedRequest({ description });
 
-/** The parameters that an operation reads. */
-export function parametersOf({ query, mayDryRun }: Operation): readonly string[] {
+function readSent({ query, mayDryRun }: Operation, querystring: string): Readonly<Record<string, string>> {
   const own = query instanceof z.ZodObject ? Object.keys(query.shape) : [];
-  return mayDryRun ? [...own, DRY_RUN] : own;
-}
-
-function readSent(querystring: string, known: readonly string[]): Record<string, string> {
+  const known = mayDryRun ? [...own, DRY_RUN] : own;
   const sent: Record<string, string> = {};
   for (const [name, value] of new URLSearchParams(querystring)) {
     if (!known.includes(name)) {
@@ -45,14 +33,15 @@ function readDryRun(value: string | undefined): boolean {
 
 /**
  * @param change of the parameters before the schema reads them
+ * @returns the parameters as the schema of the operation reads them, and as they were sent
  * @throws MalformedRequest
  */
 export function readQuery(
   operation: Operation,
   querystring: string,
   change: (sent: Readonly<Record<string, string>>) => Readonly<Record<string, string>>,
-): ReadQuery {
-  const sent = readSent(querystring, parametersOf(operation));
+) {
+  const sent = readSent(operation, querystring);
   const { [DRY_RUN]: dryRun, ...own } = change(sent);
   const read = operation.query?.safeParse(own);
   if (read && !read.success) {

@@ -1,6 +1,6 @@
 /** Trying out a database that people log in against. */
 import { z } from 'zod';
-import { type TestStep, testDatasource } from '../datasources.ts';
+import { testDatasource } from '../datasources.ts';
 import { defineOperation } from './operation.ts';
 import { requireControlled } from './path-nouns.ts';
 
@@ -41,11 +41,7 @@ export const testDatasourceOperation = defineOperation(
     const { username, password = '' } = body;
     const login = username === undefined ? undefined : { username, password };
     const found = await Array.fromAsync(testDatasource(datasource, login, deps, actor.author));
-    const steps = found.map(toStep);
+    const steps = found.map(({ ok, says, isAway }) => ({ isGood: ok, says: isAway ? AWAY : says }));
     return { body: { isGood: steps.every(({ isGood }) => isGood), steps } };
   },
 );
-
-function toStep({ ok, says, isAway }: TestStep): { isGood: boolean; says: string } {
-  return { isGood: ok, says: isAway ? AWAY : says };
-}
