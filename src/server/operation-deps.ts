@@ -6,11 +6,10 @@ import type { Foundations } from './foundations.ts';
 export function createOperationDeps<T extends Foundations & Pick<OperationDeps, 'passwordLinks'>>(
   known: T,
 ): T & OperationDeps {
-  const { config, storage } = known;
+  const { config } = known;
   return {
     ...known,
     guards: createGuards(known),
-    tokens: storage.tokens,
     accessTokenTtl: config.ttl.accessToken,
     hosts: config.hosts,
     registration: !config.production,

@@ -11,7 +11,7 @@ import { defined } from '../../storage/defined.ts';
 import type { Refusals } from '../../storage/refusals.ts';
 import type { Vault } from '../../storage/vault.ts';
 import type { OperationDeps } from '../operations/deps.ts';
-import type { Answer, Call, Operation } from '../operations/operation.ts';
+import type { Answer, Call } from '../operations/operation.ts';
 import { reserve } from '../operations/reserved.ts';
 import type { Actor } from '../rights/actor.ts';
 import { type Guards, requireCell, requireOrganization } from '../rights/guards.ts';
@@ -128,12 +128,11 @@ export async function createHandle(deps: HandleDeps): Promise<Handle> {
     const { body, text } = await readJsonBody(ctx, operation);
 
     const facts = { actor, organization, parameters, query, body, version, dryRun };
-    const run: Operation['run'] = (call) => operation.run(call, operationDeps);
-    const runWith = (reserved: Call['reserved']): Promise<Answer> =>
-      run({ ...facts, reserved } as Call<string, never, never>, operationDeps);
+    const run = (reserved: Call['reserved']): Promise<Answer> =>
+      operation.run({ ...facts, reserved } as Call<string, never, never>, operationDeps);
     const answer =
       key === undefined || dryRun
-        ? await runWith(reserve())
+        ? await run(reserve())
         : await runOnce(
             {
               whose: [actor.key, operation.id, organization.id, key],
@@ -141,7 +140,7 @@ export async function createHandle(deps: HandleDeps): Promise<Handle> {
               rights: JSON.stringify(toStored(actor.permissions)),
               result: operation.result,
             },
-            runWith,
+            run,
           );
     const signed = withSignedCursor(answer, (next) => cursors.sign(next, list(sent)));
     await sendAnswer(ctx, { status: dryRun ? 200 : (operation.status ?? 200), media }, signed);

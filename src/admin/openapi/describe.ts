@@ -3,13 +3,13 @@
  * written from it, and the server serves that file.
  */
 import { z } from 'zod';
+import { nouns } from '../../nouns/index.ts';
 import { bodyTypesOf } from '../api/body.ts';
 import { API } from '../api/paths.ts';
 import { dryRunResult, type OperationFacts } from '../operations/operation.ts';
 import { answersOf, headers, isOfOneObject, problem, refusalComponents } from './answers.ts';
 import { parametersOf, sharedParameters } from './parameters.ts';
 import { createSchemas, type JsonObject, pascal, type Schemas, toJsonSchema } from './schemas.ts';
-import { describeTags } from './tags.ts';
 
 const ABOUT = `Everything that Grantable administers, protected by Grantable's own tokens.
 
@@ -20,6 +20,28 @@ application that an owner marked as \`dangerous\`. Other operations take one too
 
 Change and remove an object with \`If-Match\` and its \`ETag\`. Send \`Idempotency-Key\` when you make one. Lists have at most
 \`limit\` items and give \`next\`, which is \`after\` of the next page. \`?dryRun=true\` says what a change would do.`;
+
+/** What groups of operations are about that are not nouns. */
+const OTHER_TAGS: Readonly<Record<string, string>> = {
+  agents: 'Applications that registered themselves and ask people for rights.',
+  tokens: 'Living access tokens, refresh tokens and what is above them.',
+  logins: 'Logins of people, each with its tokens.',
+  keys: 'The keys that sign tokens.',
+  audit: 'What happened, and who did it.',
+  explain: 'Why a token allows what it allows, and what another one would allow.',
+  state: 'Counts, and what the server cleans up.',
+};
+
+/** @returns a tag for each first word of the ids, in the order of the operations */
+function describeTags(operations: readonly OperationFacts[]): JsonObject[] {
+  const names = [...new Set(operations.map(({ id }) => id.split('.')[0] ?? id))];
+  return names.map((name) => {
+    const description = name in nouns ? nouns[name as keyof typeof nouns].describe : OTHER_TAGS[name];
+    if (description === undefined)
+      throw new Error(`src/admin/openapi/describe.ts does not describe ${name}.`);
+    return { name, description };
+  });
+}
 
 function describeSecurity(operations: readonly OperationFacts[]): JsonObject {
   const needs = operations.map((each) => each.needs);

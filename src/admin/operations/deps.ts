@@ -8,7 +8,7 @@ import type { Config } from '../../config/config.ts';
 import type { Connections } from '../../connections/connections.ts';
 import type { FaceRules } from '../../directory/face-rules.ts';
 import type { Throttle } from '../../http/throttle.ts';
-import type { Storage, TokenStore } from '../../storage/contract.ts';
+import type { Storage } from '../../storage/contract.ts';
 import type { DatasourceTestDeps } from '../datasources.ts';
 import type { ExplainDeps } from '../explain.ts';
 import type { KeysDeps } from '../keys.ts';
@@ -20,7 +20,6 @@ export interface OperationDeps
     ExplainDeps,
     Pick<KeysDeps, 'vault' | 'longestLifetime' | 'followSigningAlgs'> {
   readonly storage: Storage;
-  readonly tokens: Pick<TokenStore, 'page'>;
   readonly datasources: ApplyDeps['datasources'] & DatasourceTestDeps['datasources'];
   readonly config: ExplainDeps['config'] & DatasourceTestDeps['config'] & Pick<Config, 'auditRetention'>;
   readonly faceRules: readonly FaceRules[];
