@@ -1,4 +1,4 @@
-/** Signing keys by hand: listing, rotating and removing them. A running server follows within seconds. */
+/** Keys by hand: listing, rotating and removing those that sign, and rotating the secrets. A running server follows within seconds. */
 import { type Author, inAudit } from '../changes/author.ts';
 import { type KeyState, keyStateOf, publishedOf } from '../keys/key-plan.ts';
 import {
@@ -39,6 +39,9 @@ export interface Rotation {
   readonly lead?: number;
 }
 
+/** Every process has read new secrets before they are used: it looks for them each second. */
+const SECRETS_LEAD_MS = 60_000;
+
 /** All that are published, per algorithm the active one first. */
 export async function listKeys(deps: KeysDeps): Promise<KeyFacts[]> {
   await deps.followSigningAlgs();
@@ -72,6 +75,22 @@ export async function rotateKeys(
   return describeKeys(deps);
 }
 
+/**
+ * A new version of each of the server's own secrets: the key that seals credentials and private keys, and those of cookies, forms,
+ * passwords, client secrets and refresh tokens. What was made with the earlier ones stays good.
+ * @param immediately until all processes have read them, some do not know what others make
+ */
+export async function rotateSecrets(
+  immediately: boolean,
+  deps: Pick<KeysDeps, 'vault' | 'audit' | 'now'>,
+  author: Author,
+): Promise<{ readonly ids: readonly string[]; readonly usedFrom: number }> {
+  const usedFrom = deps.now() + (immediately ? 0 : SECRETS_LEAD_MS);
+  const ids = await deps.vault.rotateSecrets(immediately ? 0 : SECRETS_LEAD_MS);
+  await record(deps, 'keys.rotated', { made: ids, immediately }, author);
+  return { ids, usedFrom };
+}
+
 /** Takes a compromised key away: what it signed is dead. @returns what is left; undefined if there is no such key */
 export async function removeKey(
   kid: string,
@@ -85,7 +104,7 @@ export async function removeKey(
 }
 
 async function record(
-  { audit, now }: KeysDeps,
+  { audit, now }: Pick<KeysDeps, 'audit' | 'now'>,
   event: string,
   details: Record<string, unknown>,
   author: Author,

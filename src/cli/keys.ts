@@ -1,4 +1,4 @@
-import { type KeyFacts, listKeys, removeKey, rotateKeys } from '../admin/keys.ts';
+import { type KeyFacts, listKeys, removeKey, rotateKeys, rotateSecrets } from '../admin/keys.ts';
 import { BadValue, duration } from '../config/values.ts';
 import { quote, toOneLine } from '../errors/texts.ts';
 import { JWKS_CACHE_SECONDS } from '../keys/key-plan.ts';
@@ -10,8 +10,14 @@ import { openStore, operatorOf } from './open.ts';
 const toIso = (ms: number): string => new Date(ms).toISOString();
 
 export const keys: Command = {
-  summary: 'Lists, rotates and removes the keys that sign tokens; a running server follows by itself.',
-  usage: ['keys list', 'keys rotate [--lead DURATION | --now]', 'keys remove KID'],
+  summary:
+    'Lists, rotates and removes the keys that sign tokens, and rotates secrets; a running server follows by itself.',
+  usage: [
+    'keys list',
+    'keys rotate [--lead DURATION | --now]',
+    'keys rotate --secrets [--now]',
+    'keys remove KID',
+  ],
   details: [
     'rotate makes a new key for each algorithm in use. It is published at once and signs five minutes later, when all',
     'readers have loaded it; the keys before it stay published for the longest lifetime that a token may have.',
@@ -19,6 +25,10 @@ export const keys: Command = {
     '  --lead DURATION   how long the new keys are published before they sign, such as 45m; 5m at least, and 5m without it.',
     '                    Give it longer than any verifier keeps a key set',
     '  --now             the new keys sign at once; verifiers that keep the old key set refuse their tokens for a while',
+    '',
+    'rotate --secrets makes new versions of the secrets that never leave the server: the key that encrypts credentials and',
+    'private keys, and those of cookies, forms, passwords, client secrets and refresh tokens. They are used after a',
+    'minute, or at once with --now. What was made with the earlier ones stays good, and everybody stays logged in.',
     '',
     'remove takes a compromised key away: every token that it signed is dead at once.',
   ],
@@ -48,11 +58,19 @@ function parseLead(text: string): number {
 }
 
 async function rotate(args: readonly string[], io: CommandIo): Promise<undefined> {
-  const { values } = readArguments(args, { ...flags('now'), ...texts('lead') }, 0);
+  const { values } = readArguments(args, { ...flags('now', 'secrets'), ...texts('lead') }, 0);
   const immediately = values.now ?? false;
+  if (values.secrets && values.lead !== undefined) {
+    throw new UsageError('--secrets and --lead exclude each other');
+  }
   if (immediately && values.lead !== undefined) throw new UsageError('--now and --lead exclude each other');
   const lead = values.lead === undefined ? undefined : parseLead(values.lead);
   await using opened = await openStore(io);
+  if (values.secrets) {
+    const { ids, usedFrom } = await rotateSecrets(immediately, opened, operatorOf(io));
+    writeLines(io.stdout, [`Made ${ids.join(', ')}: used from ${toIso(usedFrom)}.`]);
+    return;
+  }
   const published = await rotateKeys(defined({ immediately, lead }), opened, operatorOf(io));
   writeLines(io.stdout, describe(published));
 }

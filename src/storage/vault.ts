@@ -28,13 +28,8 @@ export { BrokenSeal, DamagedKeyStore, MissingMasterKey, VaultError, WrongMasterK
 
 export type Vault = Awaited<ReturnType<typeof openVault>>;
 
-/** The versions of one purpose. Follows `refresh` and `rotateSecret`. */
+/** The versions of one purpose. Follows `refresh` and `rotateSecrets`. */
 export type SecretRing = Awaited<ReturnType<Vault['ring']>>;
-
-/** From when a new version is the current one. Other processes must have refreshed by then, or they do not know what was made with it. */
-export interface Rotation {
-  readonly activeInMs?: number;
-}
 
 interface Snapshot {
   readonly revision: number;
@@ -46,6 +41,8 @@ interface Snapshot {
 const CHECK = 'check';
 const CHECK_NAME = keyName({ id: CHECK, purpose: CHECK });
 const NOT_SECRETS: ReadonlySet<string> = new Set([CHECK, DATA, 'signing']);
+/** Processes derive ids of signing keys from `firstSigningKeys` and must agree on them; it protects nothing. */
+const NOT_ROTATED: ReadonlySet<string> = new Set([CHECK, 'signing', 'firstSigningKeys']);
 const PURPOSE = /^[a-z][A-Za-z0-9]*$/;
 
 /**
@@ -80,6 +77,7 @@ export async function openVault({
     snapshot = await load();
   }
   let reloading: Promise<void> = Promise.resolve();
+  let lookedAt = now();
 
   async function load(): Promise<Snapshot> {
     const revision = await keys.revision();
@@ -137,11 +135,11 @@ export async function openVault({
     await keys.insert({ id, purpose, sealed, createdAt, activeFrom: createdAt + activeInMs });
   }
 
-  async function addVersion(purpose: string, { activeInMs = 0 }: Rotation = {}): Promise<Version> {
-    await reload();
-    await insertVersion(purpose, (versionsOf(purpose)[0]?.number ?? 0) + 1, activeInMs);
-    await reload();
-    return required(versionsOf(purpose)[0], purpose);
+  /** Whether a version became the current one since the last look. */
+  function hasNewCurrent(): boolean {
+    const [from, until] = [lookedAt, now()];
+    lookedAt = until;
+    return snapshot.rows.some(({ activeFrom }) => activeFrom > from && activeFrom <= until);
   }
 
   return {
@@ -172,18 +170,35 @@ export async function openVault({
           versionsOf(purpose).find((version) => version.id === id)?.key,
       };
     },
-    /** Makes a new version; the older ones stay. Two callers at once make one. */
-    async rotateSecret(purpose: string, options?: Rotation): Promise<SecretVersion> {
-      requirePurpose(purpose);
-      return addVersion(purpose, options);
-    },
-    /** As `rotateSecret`, for the key that seals. What is sealed already stays as it is. @returns its id */
-    rotateDataKey: async (options?: Rotation): Promise<string> => (await addVersion(DATA, options)).id,
-    /** Reads again if any key changed in the store; one cheap read if none did. @returns whether it did */
-    async refresh(): Promise<boolean> {
-      if ((await keys.revision()) === snapshot.revision) return false;
+    /**
+     * Makes a new version of every secret and of the key that seals. What was made with the earlier ones stays good, and what
+     * is sealed stays as it is. Two callers at once make one.
+     * @param activeInMs when the new ones are used first. Other processes must have refreshed by then, or they do not
+     *   know what was made with them.
+     * @returns their ids
+     */
+    async rotateSecrets(activeInMs: number): Promise<readonly string[]> {
       await reload();
-      return true;
+      const purposes = new Set([DATA, ...snapshot.rows.map(({ purpose }) => purpose)]).difference(
+        NOT_ROTATED,
+      );
+      const made = [...purposes].map(
+        (purpose) => [purpose, (versionsOf(purpose)[0]?.number ?? 0) + 1] as const,
+      );
+      for (const [purpose, number] of made) {
+        await insertVersion(purpose, number, activeInMs);
+        await reload();
+      }
+      return made.map(([purpose, number]) => `${purpose}-${number}`);
+    },
+    /**
+     * Reads again if any key changed in the store; one cheap read if none did.
+     * @returns whether it did, or a version that was made for later is the current one
+     */
+    async refresh(): Promise<boolean> {
+      const isSame = (await keys.revision()) === snapshot.revision;
+      if (!isSame) await reload();
+      return hasNewCurrent() || !isSame;
     },
   };
 }

@@ -219,6 +219,22 @@ test('SE-02 keys are listed, rotated and removed', async (t) => {
   assert.equal((await terminal.run(['keys', 'remove', 'data-1'])).code, 1, 'only keys that sign');
 });
 
+test('SE-02 the secrets of the server are rotated, and the audit names them', async (t) => {
+  const terminal = await openSample(t);
+  const { code, out } = await terminal.run(['keys', 'rotate', '--secrets']);
+  assert.equal(code, 0);
+  const [, ids = '', from = ''] = /^Made (.*): used from (.*)\.\n$/.exec(out) ?? [];
+  for (const id of ['data-2', 'clientSecrets-2', 'passwords-2', 'refresh-2', 'cookies-2']) {
+    assert.ok(ids.split(', ').includes(id), ids);
+  }
+  assert.doesNotMatch(ids, /check|signing/i);
+  assert.ok(Date.parse(from) > Date.now());
+  const { out: audited } = await terminal.run(['audit', 'list', '--event', 'keys.']);
+  assert.match(audited, /keys\.rotated/);
+  const both = await terminal.run(['keys', 'rotate', '--secrets', '--lead', '45m']);
+  assert.match(both.err, /--secrets and --lead exclude each other/);
+});
+
 test('users, applications and tokens that are not there are said not to be', async (t) => {
   const terminal = await openSample(t);
   const cases: [string[], string][] = [

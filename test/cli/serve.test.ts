@@ -217,6 +217,19 @@ test('SE-02 keys rotated beside a running server are published by it', async (t)
   assert.equal((await post('/oauth/introspect', { token: after })).active, true);
 });
 
+test('SE-02 logins made before a rotation of the secrets go on after it', async (t) => {
+  const { terminal, post } = await serve(t, { GRANTABLE_APPLY: 'apply.json' });
+  const logIn = () =>
+    post('/oauth/token', { grant_type: 'password', username: 'ann', password: 'correct-horse-battery' });
+  const first = await logIn();
+  assert.equal((await terminal.spawn(['keys', 'rotate', '--secrets', '--now'])).code, 0);
+  const second = await logIn();
+  for (const { refresh_token = '' } of [first, second]) {
+    const refreshed = await post('/oauth/token', { grant_type: 'refresh_token', refresh_token });
+    assert.equal((await post('/oauth/introspect', { token: refreshed.access_token ?? '' })).active, true);
+  }
+});
+
 test('IN-02 the commands explain, narrow and revoke beside a running server', async (t) => {
   const { terminal, post } = await serve(t, { GRANTABLE_APPLY: 'apply.json' });
   const logIn = () =>

@@ -301,8 +301,9 @@ test('a vault whose insert comes second takes what the first one made', async ()
   const second = await openVault({ keys, masterKey, now });
   keys.beforeNextInsert(() => secretOf(first, 'cookies'));
   assert.deepEqual(await secretOf(second, 'cookies'), await secretOf(first, 'cookies'));
-  keys.beforeNextInsert(() => first.rotateSecret('cookies'));
-  assert.deepEqual(await second.rotateSecret('cookies'), await secretOf(first, 'cookies'));
+  keys.beforeNextInsert(() => first.rotateSecrets(0));
+  assert.deepEqual(await second.rotateSecrets(0), ['data-2', 'cookies-2']);
+  assert.deepEqual(await secretOf(second, 'cookies'), await secretOf(first, 'cookies'));
   assert.equal((await second.ring('cookies')).all().length, 2);
 });
 
@@ -343,17 +344,18 @@ test('SE-02 a rotated secret is the new current one and the old one is still kno
   const vault = await openVault({ keys, masterKey, now });
   const ring = await vault.ring('clientSecrets');
   const old = await secretOf(vault, 'clientSecrets');
-  const made = await vault.rotateSecret('clientSecrets');
+  assert.deepEqual(await vault.rotateSecrets(0), ['data-2', 'clientSecrets-2']);
+  const made = ring.current();
+  assert.equal(made.id, 'clientSecrets-2');
   assert.notDeepEqual(made.key, old.key);
   assert.deepEqual(
     (await vault.ring('clientSecrets')).all().map(({ id }) => id),
     ['clientSecrets-2', 'clientSecrets-1'],
   );
-  assert.deepEqual(ring.current(), made);
   assert.deepEqual(ring.byId(old.id), old.key);
   assert.equal(ring.byId('clientSecrets-9'), undefined);
   assert.equal(ring.byId('cookies-1'), undefined);
-  for (let number = 3; number <= 12; number += 1) await vault.rotateSecret('clientSecrets');
+  for (let number = 3; number <= 12; number += 1) await vault.rotateSecrets(0);
   assert.equal((await secretOf(vault, 'clientSecrets')).id, 'clientSecrets-12');
 });
 
@@ -363,7 +365,8 @@ test('SE-02 other processes learn of a rotation by one read', async () => {
   const two = await openVault({ keys, masterKey, now });
   const ring = await two.ring('refresh');
   await one.refresh();
-  const made = await one.rotateSecret('refresh');
+  await one.rotateSecrets(0);
+  const made = await secretOf(one, 'refresh');
   assert.notDeepEqual(ring.current(), made);
   assert.equal(await two.refresh(), true);
   assert.deepEqual(ring.current(), made);
@@ -380,12 +383,17 @@ test('SE-02 a secret made for later is known before it is the current one', asyn
   let at = NOW;
   const vault = await openVault({ keys: await createKeyStore(), masterKey, now: () => at });
   const old = await secretOf(vault, 'refresh');
-  const made = await vault.rotateSecret('refresh', { activeInMs: 60_000 });
+  await vault.rotateSecrets(60_000);
   const ring = await vault.ring('refresh');
   assert.deepEqual(ring.current(), old);
-  assert.deepEqual(ring.byId(made.id), made.key);
+  assert.ok(ring.byId('refresh-2'));
+  assert.match(vault.seal('x', 'a'), /^g1\.data-1\./);
+  assert.equal(await vault.refresh(), false);
   at += 60_000;
-  assert.deepEqual(ring.current(), made);
+  assert.equal(await vault.refresh(), true, 'cookies are signed with the new one');
+  assert.equal(await vault.refresh(), false);
+  assert.equal(ring.current().id, 'refresh-2');
+  assert.match(vault.seal('x', 'a'), /^g1\.data-2\./);
   at = 0;
   assert.deepEqual(ring.current(), old, 'a clock that was set back leaves a current secret');
 });
@@ -395,13 +403,13 @@ test('SE-02 the data key rotates while what it sealed still opens', async () => 
   const vault = await openVault({ keys, masterKey, now });
   const before = vault.seal('old', 'a');
   const cookies = await secretOf(vault, 'cookies');
-  assert.equal(await vault.rotateDataKey(), 'data-2');
+  await vault.rotateSecrets(0);
   const sealed = vault.seal('new', 'a');
   assert.match(sealed, /^g1\.data-2\./);
   const other = await openVault({ keys, masterKey, now });
   assert.equal(other.open(before, 'a').toString(), 'old');
   assert.equal(other.open(sealed, 'a').toString(), 'new');
-  assert.deepEqual(await secretOf(other, 'cookies'), cookies);
+  assert.deepEqual((await other.ring('cookies')).byId(cookies.id), cookies.key);
   assert.throws(() => vault.open(before.replace('data-1', 'data-2'), 'a'), BrokenSeal);
 });
 
