@@ -18,19 +18,7 @@ const AGAIN_MS = 60_000;
 const TIMEOUT_MS = 3_000;
 const MOST_KEPT = 1_000;
 
-export interface IssuerKeys {
-  /**
-   * @param kid of the key that is needed; absent: whichever fits
-   * @throws Unavailable if they cannot be fetched at this moment
-   */
-  find(issuer: IdentityIssuer, kid: string | undefined): Promise<PublicKeys>;
-}
-
-export interface IssuerKeysDeps {
-  readonly getJson: GetJson;
-  /** Milliseconds. */
-  readonly now: () => number;
-}
+export type IssuerKeys = ReturnType<typeof createIssuerKeys>;
 
 interface Kept {
   readonly keys?: PublicKeys;
@@ -45,7 +33,14 @@ interface Kept {
 const hasKey = ({ keys }: PublicKeys, kid: string | undefined): boolean =>
   kid === undefined || keys.some((key) => key.kid === kid);
 
-export function createIssuerKeys({ getJson, now }: IssuerKeysDeps): IssuerKeys {
+export function createIssuerKeys({
+  getJson,
+  now,
+}: {
+  readonly getJson: GetJson;
+  /** Milliseconds. */
+  readonly now: () => number;
+}) {
   const kept = new LRUCache<string, Kept>({ max: MOST_KEPT });
   const fetching = new Map<string, Promise<Kept>>();
 
@@ -85,7 +80,11 @@ export function createIssuerKeys({ getJson, now }: IssuerKeysDeps): IssuerKeys {
   }
 
   return {
-    async find({ jwks, jwksUri }, kid) {
+    /**
+     * @param kid of the key that is needed; absent: whichever fits
+     * @throws Unavailable if they cannot be fetched at this moment
+     */
+    async find({ jwks, jwksUri }: IdentityIssuer, kid: string | undefined): Promise<PublicKeys> {
       if (jwks || jwksUri === undefined) return jwks ?? { keys: [] };
       const latest = await findLatest(jwksUri, kid);
       const keys = goodKeys(latest);

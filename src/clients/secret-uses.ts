@@ -3,16 +3,9 @@ import { createUses, type Use, type UsesDeps } from '../directory/uses.ts';
 
 const MODEL = 'SecretUse';
 
-export interface SecretUses {
-  /** Writes it in the background: no client waits for that. @param secret its id */
-  record(secret: string, address: string): void;
-  /** The latest, also one that is being written. */
-  find(secret: string): Promise<Use | undefined>;
-  /** Waits for what is being written. */
-  settle(): Promise<void>;
-}
+export type SecretUses = ReturnType<typeof createSecretUses>;
 
-export function createSecretUses(deps: UsesDeps): SecretUses {
+export function createSecretUses(deps: UsesDeps) {
   const uses = createUses<Use>(MODEL, deps);
   const writing = new Map<string, Promise<void>>();
 
@@ -27,15 +20,18 @@ export function createSecretUses(deps: UsesDeps): SecretUses {
   }
 
   return {
-    record(secret, address) {
+    /** Writes it in the background: no client waits for that. @param secret its id */
+    record(secret: string, address: string): void {
       if (uses.recent(secret)) return;
       writing.set(secret, write(secret, { at: deps.now(), address }));
     },
-    async find(secret) {
+    /** The latest, also one that is being written. */
+    async find(secret: string): Promise<Use | undefined> {
       await writing.get(secret);
       return uses.find(secret);
     },
-    async settle() {
+    /** Waits for what is being written. */
+    async settle(): Promise<void> {
       await Promise.all(writing.values());
     },
   };

@@ -55,22 +55,7 @@ export interface ShownSecret {
   readonly secret: string;
 }
 
-export interface ApplicationSecrets {
-  /**
-   * All its other secrets stay good, with what was made with them.
-   * @throws FieldsRefused for what a secret cannot be; MalformedRequest for an application that does not use secrets;
-   *   AlreadyTaken for the name; TooManySecrets; UnknownSecret if the application is gone
-   */
-  addSecret(application: Pick<Application, 'id'>, wanted: NewSecret, author: Author): Promise<ShownSecret>;
-  /**
-   * Ends it at once, with what was made with it alone.
-   * @param id of the secret
-   * @throws UnknownSecret
-   */
-  removeSecret(application: Pick<Application, 'id'>, id: string, author: Author): Promise<Application>;
-  /** The latest use, from any process, at most a minute late. @param id of the secret */
-  findUse(id: string): Promise<Use | undefined>;
-}
+export type ApplicationSecrets = ReturnType<typeof createApplicationSecrets>;
 
 export interface ApplicationSecretsDeps {
   readonly store: Pick<DirectoryStore, 'applications'>;
@@ -116,7 +101,7 @@ function requireRoom({ name, authMethod, secrets }: Application, wanted: NewSecr
   }
 }
 
-export function createApplicationSecrets(deps: ApplicationSecretsDeps): ApplicationSecrets {
+export function createApplicationSecrets(deps: ApplicationSecretsDeps) {
   const { store, changes, clientSecrets, secretUses, now } = deps;
 
   async function current({ id }: Pick<Application, 'id'>): Promise<Application> {
@@ -126,7 +111,12 @@ export function createApplicationSecrets(deps: ApplicationSecretsDeps): Applicat
   }
 
   return {
-    async addSecret(to, wanted, author) {
+    /**
+     * All its other secrets stay good, with what was made with them.
+     * @throws FieldsRefused for what a secret cannot be; MalformedRequest for an application that does not use secrets;
+     *   AlreadyTaken for the name; TooManySecrets; UnknownSecret if the application is gone
+     */
+    async addSecret(to: Pick<Application, 'id'>, wanted: NewSecret, author: Author): Promise<ShownSecret> {
       const { id = randomUUID(), secret = createClientSecret(), name, expiresAt } = wanted;
       const added = await retryOnConflict(async () => {
         const application = await current(to);
@@ -143,7 +133,12 @@ export function createApplicationSecrets(deps: ApplicationSecretsDeps): Applicat
       return { application: added, id, secret };
     },
 
-    removeSecret: (from, id, author) =>
+    /**
+     * Ends it at once, with what was made with it alone.
+     * @param id of the secret
+     * @throws UnknownSecret
+     */
+    removeSecret: (from: Pick<Application, 'id'>, id: string, author: Author): Promise<Application> =>
       retryOnConflict(async () => {
         const application = await current(from);
         const secrets = application.secrets.filter((each) => each.id !== id);
@@ -153,6 +148,7 @@ export function createApplicationSecrets(deps: ApplicationSecretsDeps): Applicat
         return changes.applications.replace({ ...application, secrets }, author);
       }),
 
-    findUse: (id) => secretUses.find(id),
+    /** The latest use, from any process, at most a minute late. @param id of the secret */
+    findUse: (id: string): Promise<Use | undefined> => secretUses.find(id),
   };
 }

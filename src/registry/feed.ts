@@ -27,21 +27,7 @@ export interface FeedPage {
   readonly reset: boolean;
 }
 
-export interface Feed {
-  /**
-   * What concerns the audience, as soon as there is anything.
-   * @param after the cursor of the page before; 0 for everything there is
-   * @param wait.ms how long to wait for something at most
-   * @param wait.signal ends the waiting
-   */
-  read(
-    after: number,
-    audience: Audience,
-    wait: { readonly ms: number; readonly signal: AbortSignal },
-  ): Promise<FeedPage>;
-  /** Answers all waiting callers. */
-  close(): void;
-}
+export type Feed = ReturnType<typeof createFeed>;
 
 function concerns({ organization, resource }: NodeRecord, audience: Audience): boolean {
   if (organization !== undefined && organization !== audience.organization) return false;
@@ -58,7 +44,7 @@ export function createFeed({
   readonly longestLifetime: number;
   /** Milliseconds. */
   readonly now: () => number;
-}): Feed {
+}) {
   /** What lives longest was made before the last that happened to the node: afterwards the record is not needed. */
   function untilNeeded(record: NodeRecord): NodeRecord {
     const { revokedAt = 0, restoredAt = 0, narrowedAt = 0, expiresAt } = record;
@@ -89,7 +75,17 @@ export function createFeed({
   }
 
   return {
-    async read(after, audience, { ms, signal }) {
+    /**
+     * What concerns the audience, as soon as there is anything.
+     * @param after the cursor of the page before; 0 for everything there is
+     * @param wait.ms how long to wait for something at most
+     * @param wait.signal ends the waiting
+     */
+    async read(
+      after: number,
+      audience: Audience,
+      { ms, signal }: { readonly ms: number; readonly signal: AbortSignal },
+    ): Promise<FeedPage> {
       const deadline = performance.now() + ms;
       const ended = AbortSignal.any([signal, closing.signal]);
       let latest = await nodes.latestChange();
@@ -107,6 +103,7 @@ export function createFeed({
         latest = await nodes.latestChange();
       }
     },
+    /** Answers all waiting callers. */
     close: () => closing.abort(),
   };
 }

@@ -17,21 +17,13 @@ interface Known {
   readonly record: NodeRecord | undefined;
 }
 
-export interface NodeMarks {
-  /** A number of this process: while it stays the same, no mark was added that an earlier reading could not see. */
-  version(): Promise<number>;
-  /**
-   * The records among `ids`, in no order; ids without a record are absent. One query at most for the ids.
-   * @param version as of this request; asked for if absent
-   */
-  read(ids: readonly string[], version?: number): Promise<NodeRecord[]>;
-}
+export type NodeMarks = ReturnType<typeof createNodeMarks>;
 
 /** @param maxBytes memory that is used at most; 0 keeps nothing */
 export function createNodeMarks(
   nodes: Pick<NodeStore, 'read' | 'changesSince' | 'latestChange' | 'settledChange'>,
   maxBytes: number,
-): NodeMarks {
+) {
   const kept =
     maxBytes > 0
       ? new LRUCache<string, Known>({
@@ -57,6 +49,7 @@ export function createNodeMarks(
     if (known && (known.record?.change ?? 0) < record.change) kept?.set(record.id, { record });
   }
 
+  /** A number of this process: while it stays the same, no mark was added that an earlier reading could not see. */
   async function version(): Promise<number> {
     const from = cursor;
     const latest = await nodes.latestChange();
@@ -75,7 +68,11 @@ export function createNodeMarks(
 
   return {
     version,
-    async read(ids, given) {
+    /**
+     * The records among `ids`, in no order; ids without a record are absent. One query at most for the ids.
+     * @param given the version as of this request; asked for if absent
+     */
+    async read(ids: readonly string[], given?: number): Promise<NodeRecord[]> {
       const at = given ?? (await version());
       const records: NodeRecord[] = [];
       const missing: string[] = [];

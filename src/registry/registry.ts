@@ -55,57 +55,7 @@ export interface StandingLogin {
   readonly isNarrowed: boolean;
 }
 
-export interface Registry {
-  /** @param value the opaque token, or for a JWT its `jti` */
-  record(value: string, row: TokenRow): Promise<void>;
-  /**
-   * The living token with its current rights, in one row read and one query for the nodes; undefined if it is
-   * unknown, expired, ended, or nothing is left of it.
-   */
-  find(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
-  /** The same, and whether it was narrowed. @param marksVersion from before the call */
-  findLiving(
-    format: 'jwt' | 'opaque',
-    value: string,
-    marksVersion?: number,
-  ): Promise<LivingToken | undefined>;
-  /** Whether an opaque token expired, as long as its row was not removed since. */
-  hasExpired(value: string): Promise<boolean>;
-  /** The row whatever its standing, for `explain`. */
-  findRow(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined>;
-  /** The row by the id of the token, whatever its standing, for administrators. */
-  findRowById(id: string): Promise<TokenRow | undefined>;
-  /** Whether rights were read by a clock that is ahead of this one: tokens made from them do not hold yet. */
-  isAhead(asOf: number): boolean;
-  /** Whether something made from rights read at `asOf` below these nodes still stands. */
-  isAlive(nodes: readonly string[], asOf: number): Promise<boolean>;
-  /** Whether a token is alive and has all the rights that it was made with. @param marksVersion from before the call */
-  hasAllRights(row: Pick<TokenRow, 'id' | 'ancestors' | 'asOf'>, marksVersion: number): Promise<boolean>;
-  /** The login with its current rights; undefined as for `find`. */
-  findLogin(id: string): Promise<LoginRow | undefined>;
-  /** The login with the rights that were stored, for who has more to read first; undefined if it is unknown, expired or ended. */
-  findStandingLogin(id: string): Promise<StandingLogin | undefined>;
-  /** With stored ∩ current rights; undefined if nothing is left. */
-  withCurrentRights(login: LoginRow): Promise<LoginRow | undefined>;
-  /** Ends the token and all that hangs below it (RFC 7009 section 2.1). */
-  endToken(row: TokenRow): Promise<void>;
-  /** Ends the login: its refresh token and every token that came from it. */
-  endLogin(login: LoginRow): Promise<void>;
-  /** Marks a node below which everything ends within the longest lifetime of a token: access tokens, short logins. */
-  markBriefly(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
-  /** Marks a node below which only tokens and logins hang. */
-  mark(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
-  /**
-   * Marks a node with connections or consents below it, which may last for years: its end is kept for ever. Lost rights
-   * are not, because a connection's rights are read at each use.
-   */
-  markLasting(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
-  /**
-   * Marks a node whose noun was removed: connections below it cannot be found, so its record expires with the last
-   * login, even if it was to be kept longer.
-   */
-  markRemoved(node: string, mark: NodeMark, scope?: NodeScope): Promise<void>;
-}
+export type Registry = ReturnType<typeof createRegistry>;
 
 /** Opaque tokens carry their prefix; anything else cannot be one, which saves the read. */
 function keyOf(format: 'jwt' | 'opaque', value: string): Buffer | undefined {
@@ -117,15 +67,8 @@ function scopeOf({ organization, resource }: TokenRow | LoginRow): NodeScope {
   return defined({ organization, resource });
 }
 
-export function createRegistry({
-  storage,
-  marks,
-  now,
-  longestLifetime,
-  longestLogin,
-  recompute,
-  isPasswordCurrent,
-}: RegistryDeps): Registry {
+export function createRegistry(deps: RegistryDeps) {
+  const { storage, marks, now, longestLifetime, longestLogin, recompute, isPasswordCurrent } = deps;
   const { tokens, logins, nodes } = storage;
 
   async function findStanding(
@@ -136,17 +79,24 @@ export function createRegistry({
     return isAhead(asOf, now()) ? 'ended' : standingOf(await marks.read(ids, marksVersion), asOf);
   }
 
+  /** With stored ∩ current rights; undefined if nothing is left. */
   async function withCurrentRights<T extends TokenRow | LoginRow>(row: T): Promise<T | undefined> {
     const rights = await recompute(row);
     return rights && { ...row, ...rights };
   }
 
+  /** The row whatever its standing, for `explain`. */
   async function findRow(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined> {
     const key = keyOf(format, value);
     const row = key && (await tokens.find(key, now()));
     return row && row.expiresAt > now() ? row : undefined;
   }
 
+  /**
+   * The living token with its current rights, in one row read and one query for the nodes; undefined if it is
+   * unknown, expired, ended, or nothing is left of it.
+   * @param marksVersion from before the call
+   */
   async function findLiving(
     format: 'jwt' | 'opaque',
     value: string,
@@ -164,10 +114,12 @@ export function createRegistry({
     return undefined;
   }
 
+  /** Ends the token and all that hangs below it (RFC 7009 section 2.1). */
   async function endToken(row: TokenRow): Promise<void> {
     await nodes.mark(row.id, { revokedAt: now() }, row.expiresAt, scopeOf(row));
   }
 
+  /** The login with the rights that were stored, for who has more to read first; undefined if it is unknown, expired or ended. */
   async function findStandingLogin(id: string): Promise<StandingLogin | undefined> {
     const login = await logins.find(id, now());
     const standing = login && (await findStanding([login.id, ...login.ancestors], login.asOf));
@@ -179,50 +131,75 @@ export function createRegistry({
   const lastLoginEnds = (): number => now() + Math.max(longestLifetime, longestLogin) * 1000;
 
   return {
-    async record(value, row) {
+    /** @param value the opaque token, or for a JWT its `jti` */
+    async record(value: string, row: TokenRow): Promise<void> {
       const key = keyOf(row.format, value);
       if (!key) throw new Error('an opaque token without its prefix cannot be found again');
       await tokens.insert(key, row);
     },
     findRow,
-    findRowById: async (id) => (await findRow('jwt', id)) ?? tokens.findAmong(keysNear(id), id, now()),
-    async hasExpired(value) {
+    /** The row by the id of the token, whatever its standing, for administrators. */
+    async findRowById(id: string): Promise<TokenRow | undefined> {
+      return (await findRow('jwt', id)) ?? tokens.findAmong(keysNear(id), id, now());
+    },
+    /** Whether an opaque token expired, as long as its row was not removed since. */
+    async hasExpired(value: string): Promise<boolean> {
       const key = keyOf('opaque', value);
       // Asked as of time 0, the store also gives expired rows.
       const row = key && (await tokens.find(key, 0));
       return row !== undefined && row.expiresAt <= now();
     },
-    find: async (format, value) => (await findLiving(format, value))?.row,
+    async find(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined> {
+      return (await findLiving(format, value))?.row;
+    },
     findLiving,
-    isAhead: (asOf) => isAhead(asOf, now()),
-    async isAlive(ids, asOf) {
+    /** Whether rights were read by a clock that is ahead of this one: tokens made from them do not hold yet. */
+    isAhead: (asOf: number): boolean => isAhead(asOf, now()),
+    /** Whether something made from rights read at `asOf` below these nodes still stands. */
+    async isAlive(ids: readonly string[], asOf: number): Promise<boolean> {
       return (await findStanding(ids, asOf)) !== 'ended';
     },
-    async hasAllRights({ id, ancestors, asOf }, marksVersion) {
+    /** Whether a token is alive and has all the rights that it was made with. @param marksVersion from before the call */
+    async hasAllRights(
+      { id, ancestors, asOf }: Pick<TokenRow, 'id' | 'ancestors' | 'asOf'>,
+      marksVersion: number,
+    ): Promise<boolean> {
       return (await findStanding([id, ...ancestors], asOf, marksVersion)) === 'alive';
     },
-    async findLogin(id) {
+    /** The login with its current rights; undefined as for `findLiving`. */
+    async findLogin(id: string): Promise<LoginRow | undefined> {
       const found = await findStandingLogin(id);
       return found?.isNarrowed ? withCurrentRights(found.login) : found?.login;
     },
     findStandingLogin,
     withCurrentRights,
     endToken,
-    async endLogin(login) {
+    /** Ends the login: its refresh token and every token that came from it. */
+    async endLogin(login: LoginRow): Promise<void> {
       const lastBelow = login.expiresAt + longestLifetime * 1000;
       await nodes.mark(login.id, { revokedAt: now() }, lastBelow, scopeOf(login));
     },
-    async markBriefly(node, mark, scope) {
+    /** Marks a node below which everything ends within the longest lifetime of a token: access tokens, short logins. */
+    async markBriefly(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
       await nodes.mark(node, mark, now() + longestLifetime * 1000, scope);
     },
-    async mark(node, mark, scope) {
+    /** Marks a node below which only tokens and logins hang. */
+    async mark(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
       await nodes.mark(node, mark, lastLoginEnds(), scope);
     },
-    async markLasting(node, mark, scope) {
+    /**
+     * Marks a node with connections or consents below it, which may last for years: its end is kept for ever. Lost rights
+     * are not, because a connection's rights are read at each use.
+     */
+    async markLasting(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
       const until = mark.revokedAt === undefined ? now() + longestLifetime * 1000 : FOREVER;
       await nodes.mark(node, mark, until, scope);
     },
-    async markRemoved(node, mark, scope) {
+    /**
+     * Marks a node whose noun was removed: connections below it cannot be found, so its record expires with the last
+     * login, even if it was to be kept longer.
+     */
+    async markRemoved(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
       await nodes.markLast(node, mark, lastLoginEnds(), scope);
     },
   };

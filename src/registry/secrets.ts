@@ -87,18 +87,10 @@ const REFRESH_TOKEN_PATTERN = new RegExp(
  * A token's successor is derived from it, so that every process can hand the same one to an honest retry although
  * only hashes are stored.
  */
-export interface RefreshTokens {
-  /** The first token of a login. */
-  create(login: string): string;
-  /** The one that follows `token`. */
-  successor(token: string): string;
-  /** The login it belongs to; undefined for a token that this server did not make. */
-  loginOf(token: string): string | undefined;
-  hash(token: string): Buffer;
-}
+export type RefreshTokens = ReturnType<typeof createRefreshTokens>;
 
 /** @param keys current server key of purpose `refresh` first; older ones still recognise their tokens */
-export function createRefreshTokens(keys: () => readonly Buffer[]): RefreshTokens {
+export function createRefreshTokens(keys: () => readonly Buffer[]) {
   // With raw bytes, each MAC would create a key object, which costs several times the MAC.
   const keyObjects = new WeakMap<Buffer, KeyObject>();
   const toKeyObject = (key: Buffer): KeyObject => {
@@ -128,13 +120,16 @@ export function createRefreshTokens(keys: () => readonly Buffer[]): RefreshToken
   };
 
   return {
-    create: (login) => tagged(currentKey(), REFRESH_TOKEN + login + randomText(SECRET_BYTES)),
-    successor(token) {
+    /** The first token of a login. */
+    create: (login: string): string => tagged(currentKey(), REFRESH_TOKEN + login + randomText(SECRET_BYTES)),
+    /** The one that follows `token`. */
+    successor(token: string): string {
       const made = parse(token);
       if (!made) throw new Error('this server did not make this refresh token');
       return tagged(made.key, REFRESH_TOKEN + made.login + mac(made.key, `successor\0${token}`));
     },
-    loginOf: (token) => parse(token)?.login,
+    /** The login it belongs to; undefined for a token that this server did not make. */
+    loginOf: (token: string): string | undefined => parse(token)?.login,
     hash: sha256,
   };
 }

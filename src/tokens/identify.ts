@@ -28,22 +28,7 @@ export type Living =
   /** `isCurrent`: no later one has taken its place. */
   | { readonly kind: 'refresh token'; readonly row: LoginRow; readonly isCurrent: boolean };
 
-export interface PresentedTokens {
-  identify(value: string): Promise<Presented>;
-  /**
-   * The living access token, or the living login of a refresh token; undefined for anything else.
-   * @param marksVersion from before the call
-   */
-  findLiving(value: string, marksVersion?: number): Promise<Living | undefined>;
-  /** The living access token; undefined for anything else. */
-  findAccessToken(value: string): Promise<TokenRow | undefined>;
-  /** Whether it was an access token of ours until it expired. */
-  hasExpired(value: string): Promise<boolean>;
-  /** Whether it was the refresh token of a login until that expired; false once the sweep has removed the login. */
-  hasLoginExpired(value: string): Promise<boolean>;
-  /** Call it when the published keys changed. */
-  keysChanged(): void;
-}
+export type PresentedTokens = ReturnType<typeof createPresentedTokens>;
 
 export interface PresentedTokensDeps {
   readonly registry: Pick<Registry, 'find' | 'findLiving' | 'findLogin' | 'hasExpired'>;
@@ -58,7 +43,7 @@ export interface PresentedTokensDeps {
 /** A JWS in compact form (RFC 7515) begins like this; our opaque tokens do not. */
 export const looksLikeJwt = (value: string): boolean => value.startsWith('eyJ');
 
-export function createPresentedTokens(deps: PresentedTokensDeps): PresentedTokens {
+export function createPresentedTokens(deps: PresentedTokensDeps) {
   const { registry, logins, refreshTokens, refreshJwts, jwtVerifier, now } = deps;
 
   async function identify(value: string): Promise<Presented> {
@@ -82,7 +67,11 @@ export function createPresentedTokens(deps: PresentedTokensDeps): PresentedToken
 
   return {
     identify,
-    async findLiving(value, marksVersion) {
+    /**
+     * The living access token, or the living login of a refresh token; undefined for anything else.
+     * @param marksVersion from before the call
+     */
+    async findLiving(value: string, marksVersion?: number): Promise<Living | undefined> {
       const presented = await identify(value);
       const { kind } = presented;
       if (kind === 'access token') {
@@ -93,18 +82,21 @@ export function createPresentedTokens(deps: PresentedTokensDeps): PresentedToken
       const row = await registry.findLogin(presented.login);
       return row && { kind, row, isCurrent: row.current.equals(refreshTokens.hash(presented.token)) };
     },
-    async findAccessToken(value) {
+    /** The living access token; undefined for anything else. */
+    async findAccessToken(value: string): Promise<TokenRow | undefined> {
       const presented = await identify(value);
       return presented.kind === 'access token'
         ? registry.find(presented.format, presented.handle)
         : undefined;
     },
-    async hasExpired(value) {
+    /** Whether it was an access token of ours until it expired. */
+    async hasExpired(value: string): Promise<boolean> {
       const presented = await identify(value);
       if (presented.kind === 'expired') return true;
       return presented.kind === 'access token' && registry.hasExpired(presented.handle);
     },
-    async hasLoginExpired(value) {
+    /** Whether it was the refresh token of a login until that expired; false once the sweep has removed the login. */
+    async hasLoginExpired(value: string): Promise<boolean> {
       const presented = await identify(value);
       if (presented.kind !== 'refresh token') return false;
       // At time 0 no token has expired.
@@ -112,6 +104,7 @@ export function createPresentedTokens(deps: PresentedTokensDeps): PresentedToken
       const isLatest = login?.current.equals(refreshTokens.hash(presented.token));
       return login !== undefined && isLatest === true && login.expiresAt <= now();
     },
+    /** Call it when the published keys changed. */
     keysChanged: () => jwtVerifier.forget(),
   };
 }

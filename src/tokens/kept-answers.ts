@@ -40,12 +40,7 @@ interface Question {
   keep(text: string, living: Living): void;
 }
 
-export interface KeptAnswers {
-  /** @returns the answer as text, or the question that has to be answered */
-  find(presented: string, caller: Asker): Promise<string | Question>;
-  /** Call it when the published keys changed. */
-  clear(): void;
-}
+export type KeptAnswers = ReturnType<typeof createKeptAnswers>;
 
 export interface KeptAnswersDeps {
   readonly marks: Pick<NodeMarks, 'version'>;
@@ -70,7 +65,7 @@ function bytesOf({ text, row }: Kept): number {
   return ENTRY_BYTES + 2 * (text.length + row.ancestors.join('').length);
 }
 
-export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswersDeps): KeptAnswers {
+export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswersDeps) {
   const create = () =>
     keptBytes > 0 ? new LRUCache<string, Kept>({ maxSize: keptBytes, sizeCalculation: bytesOf }) : undefined;
   let answers = create();
@@ -96,7 +91,8 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
   }
 
   return {
-    async find(presented, caller) {
+    /** @returns the answer as text, or the question that has to be answered */
+    async find(presented: string, caller: Asker): Promise<string | Question> {
       const { turn = {} } = caller;
       turn.marksVersion ??= marks.version();
       const marksVersion = await turn.marksVersion;
@@ -119,6 +115,7 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
         },
       };
     },
+    /** Call it when the published keys changed. */
     clear() {
       answers = create();
     },

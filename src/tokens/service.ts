@@ -6,7 +6,6 @@
  *
  * This file puts its parts together.
  */
-import type { Connections } from '../connections/connections.ts';
 import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
@@ -16,7 +15,6 @@ import type { ConnectDeps } from './grants/connect.ts';
 import { createGrants } from './grants/index.ts';
 import { createLostAnswers } from './grants/lost-answers.ts';
 import type { GrantParts } from './grants/parts.ts';
-import { createSubjectTokens } from './grants/subject-token.ts';
 import { createIntrospect, type Introspect } from './introspection.ts';
 import { createIssueToken, type IssueToken } from './issue.ts';
 import { createKeptAnswers, type KeptAnswersDeps } from './kept-answers.ts';
@@ -37,13 +35,12 @@ export interface TokenService {
 }
 
 export interface TokenServiceDeps
-  extends Omit<GrantParts, 'logins' | 'audit' | 'lostAnswers' | 'subjectTokens' | 'limit'> {
+  extends Omit<GrantParts, 'logins' | 'audit' | 'lostAnswers' | 'limit'> {
   readonly issuer: string;
   readonly marks: KeptAnswersDeps['marks'];
   /** Bytes of memory for introspection answers, and as many for decisions, at most. */
   readonly keptBytes: number;
   readonly storage: Pick<Storage, 'logins' | 'counters' | 'audit'>;
-  readonly connections: Connections;
   readonly revocations: RevocationDeps['revocations'];
   readonly exchangeLimit: ExchangeLimit;
   readonly connect: ConnectDeps;
@@ -54,14 +51,13 @@ export interface TokenServiceDeps
 }
 
 export function createTokenService(deps: TokenServiceDeps): TokenService {
-  const { storage, presentedTokens, connections, now } = deps;
+  const { storage, presentedTokens, now } = deps;
   const { audit, logins, counters } = storage;
   const grants = createGrants({
     ...deps,
     logins,
     audit,
     lostAnswers: createLostAnswers({ counters, now }),
-    subjectTokens: createSubjectTokens({ presentedTokens, connections }),
     limit: deps.exchangeLimit,
   });
   const keptAnswers = createKeptAnswers(deps);

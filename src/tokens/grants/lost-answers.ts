@@ -13,11 +13,7 @@ const TRIED_FOR = 120_000;
 const TRIED_EVERY = 500;
 const KEPT = 10_000;
 
-export interface LostAnswers {
-  /** @param what a name that holds no secret */
-  remember(what: string): void;
-  has(what: string): Promise<boolean>;
-}
+export type LostAnswers = ReturnType<typeof createLostAnswers>;
 
 export function createLostAnswers({
   counters,
@@ -26,7 +22,7 @@ export function createLostAnswers({
   counters: Pick<Counters, 'get' | 'set'>;
   /** Milliseconds. */
   now: () => number;
-}): LostAnswers {
+}) {
   const known = new LRUCache<string, true>({ max: KEPT, ttl: REMEMBERED_FOR });
   const keyOf = (what: string): string => `lost answer ${what}`;
 
@@ -43,11 +39,12 @@ export function createLostAnswers({
   }
 
   return {
-    remember(what) {
+    /** @param what a name that holds no secret */
+    remember(what: string): void {
       known.set(what, true);
       void tell(what);
     },
-    async has(what) {
+    async has(what: string): Promise<boolean> {
       return known.has(what) || (await counters.get(keyOf(what), now())) !== undefined;
     },
   };

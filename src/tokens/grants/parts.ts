@@ -2,6 +2,7 @@
 
 import type { AuthenticateUser } from '../../accounts/authenticate-user.ts';
 import type { IdentityAssertions } from '../../clients/identity-assertions.ts';
+import type { Connections } from '../../connections/connections.ts';
 import type { ExchangeLimit } from '../../connections/exchange-limit.ts';
 import type { DatabaseLogins } from '../../datasources/logins.ts';
 import type { Users } from '../../directory/users.ts';
@@ -13,7 +14,6 @@ import type { LoginLifetimes } from '../expiry.ts';
 import type { PresentedTokens } from '../identify.ts';
 import type { RememberedConsents } from '../remembered-consents.ts';
 import type { LostAnswers } from './lost-answers.ts';
-import type { SubjectTokens } from './subject-token.ts';
 
 export interface GrantParts {
   readonly engine: EngineHandle;
@@ -25,7 +25,7 @@ export interface GrantParts {
   readonly users: Users;
   readonly authenticateUser: AuthenticateUser;
   readonly databaseLogins: DatabaseLogins;
-  readonly subjectTokens: SubjectTokens;
+  readonly connections: Connections;
   readonly limit: ExchangeLimit;
   readonly identityAssertions: IdentityAssertions;
   readonly consents: Pick<RememberedConsents, 'forget'>;

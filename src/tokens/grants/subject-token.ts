@@ -1,13 +1,13 @@
 /** What is presented for an exchange (RFC 8693 section 2.1): an access token of ours, or a connection token. */
-import type { Connections, LivingConnection } from '../../connections/connections.ts';
-import type { DirectoryView } from '../../directory/directory.ts';
+import type { LivingConnection } from '../../connections/connections.ts';
 import { MalformedRequest } from '../../errors/domain.ts';
 import { type DeviceAccess, fromStoredAccess } from '../../permissions/device-access.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import type { AccountFacts, Bound, TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import type { PresentedTokens } from '../identify.ts';
+import type { GrantRequest } from '../grant.ts';
+import type { GrantParts } from './parts.ts';
 
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';
@@ -63,19 +63,6 @@ export type FoundToken =
   | { readonly kind: 'access token'; readonly row: TokenRow }
   | { readonly kind: 'connection token'; readonly living: LivingConnection };
 
-export interface SubjectTokens {
-  /**
-   * @param type `subject_token_type`
-   * @returns undefined for whatever is not a living token of that very type
-   * @throws MalformedRequest for a type that cannot be exchanged
-   */
-  find(
-    value: string,
-    type: string,
-    request: { readonly view: DirectoryView; readonly address: string },
-  ): Promise<SubjectToken | undefined>;
-}
-
 function fromRow(row: TokenRow): SubjectToken {
   return defined({
     id: row.id,
@@ -104,10 +91,6 @@ function fromRow(row: TokenRow): SubjectToken {
   });
 }
 
-function connectionSubject({ id }: { readonly id: string }): string {
-  return `connection:${id}`;
-}
-
 function fromConnection({
   connection,
   secret,
@@ -118,7 +101,7 @@ function fromConnection({
 }: LivingConnection): SubjectToken {
   return {
     id: connection.id,
-    subject: connectionSubject(connection),
+    subject: `connection:${connection.id}`,
     isUser: false,
     organization: connection.organization,
     application: application.id,
@@ -141,26 +124,26 @@ export function toSubjectToken(found: FoundToken): SubjectToken {
   return found.kind === 'access token' ? fromRow(found.row) : fromConnection(found.living);
 }
 
-export function createSubjectTokens({
-  presentedTokens,
-  connections,
-}: {
-  readonly presentedTokens: Pick<PresentedTokens, 'findAccessToken'>;
-  readonly connections: Pick<Connections, 'find'>;
-}): SubjectTokens {
-  return {
-    async find(value, type, { view, address }) {
-      if (type === ACCESS_TOKEN_TYPE) {
-        const row = await presentedTokens.findAccessToken(value);
-        return row && fromRow(row);
-      }
-      if (type !== CONNECTION_TOKEN_TYPE) {
-        throw new MalformedRequest({
-          description: `subject_token_type must be ${ACCESS_TOKEN_TYPE} or ${CONNECTION_TOKEN_TYPE}.`,
-        });
-      }
-      const living = await connections.find(value, address, view);
-      return living && fromConnection(living);
-    },
-  };
+/**
+ * @param type `subject_token_type`
+ * @returns undefined for whatever is not a living token of that very type
+ * @throws MalformedRequest for a type that cannot be exchanged
+ */
+export async function findSubjectToken(
+  value: string,
+  type: string,
+  { view, address }: GrantRequest,
+  { presentedTokens, connections }: Pick<GrantParts, 'presentedTokens' | 'connections'>,
+): Promise<SubjectToken | undefined> {
+  if (type === ACCESS_TOKEN_TYPE) {
+    const row = await presentedTokens.findAccessToken(value);
+    return row && fromRow(row);
+  }
+  if (type !== CONNECTION_TOKEN_TYPE) {
+    throw new MalformedRequest({
+      description: `subject_token_type must be ${ACCESS_TOKEN_TYPE} or ${CONNECTION_TOKEN_TYPE}.`,
+    });
+  }
+  const living = await connections.find(value, address, view);
+  return living && fromConnection(living);
 }

@@ -15,7 +15,7 @@ import type { Grant, GrantRequest, Proof } from '../grant.ts';
 import { chainOf, MAX_DEPTH } from './chain.ts';
 import type { GrantParts } from './parts.ts';
 import { actFor, findRequestedUser } from './requested-subject.ts';
-import { ACCESS_TOKEN_TYPE, type SubjectToken, toSubjectToken } from './subject-token.ts';
+import { ACCESS_TOKEN_TYPE, findSubjectToken, type SubjectToken, toSubjectToken } from './subject-token.ts';
 
 export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
@@ -85,20 +85,18 @@ async function requireMayTrade(token: SubjectToken, client: Application, view: D
   }
 }
 
-export function createTokenExchangeGrant({
-  subjectTokens,
-  users,
-  limit,
-  now,
-}: Pick<GrantParts, 'subjectTokens' | 'users' | 'limit' | 'now'>): Grant {
+export function createTokenExchangeGrant(parts: GrantParts): Grant {
+  const { users, limit, now } = parts;
+
   async function requireSubjectToken(request: GrantRequest): Promise<SubjectToken & { resource: string }> {
     const { parameters, view, client } = request;
     const token = request.subject
       ? toSubjectToken(request.subject)
-      : await subjectTokens.find(
+      : await findSubjectToken(
           requireText(parameters, 'subject_token'),
           requireText(parameters, 'subject_token_type'),
           request,
+          parts,
         );
     if (!token) throw new SubjectTokenRejected('unknown, ended, expired, or of another type');
     await requireMayTrade(token, client.application, view);
