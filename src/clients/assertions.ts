@@ -7,58 +7,32 @@ import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose';
 import type { Application } from '../nouns/index.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
 import {
-  findAudienceProblem,
-  findJtiProblem,
-  findPointerProblem,
-  findTimeProblem,
+  type AssertionContext,
+  type AssertionRules,
+  findCommonProblem,
   forgottenAt,
-  type Header,
   show,
   tellRefusal,
   verifySignature,
 } from './signed-assertions.ts';
 
-/** Seconds. */
-const MAX_LIFE = 3600;
 const USED_ASSERTIONS = 'UsedAssertion';
-const TYPES = ['jwt', 'client-authentication+jwt', 'application/client-authentication+jwt'];
+const RULES: AssertionRules = {
+  maxLife: 3600,
+  types: [undefined, 'jwt', 'client-authentication+jwt', 'application/client-authentication+jwt'],
+  typeRemedy: 'leave it out, or use client-authentication+jwt',
+};
 
-export interface AssertionContext {
-  readonly issuer: string;
-  /**
-   * Accepted as audience beside the issuer: the URL of the token endpoint, at that endpoint, for applications with that
-   * setting.
-   */
-  readonly endpoint?: string | undefined;
+interface ClientAssertionContext extends AssertionContext {
   readonly used: Pick<ArtifactStore, 'insert'>;
-  /** Milliseconds. */
-  readonly now: () => number;
 }
 
-function findTypeProblem({ typ }: Header): string | undefined {
-  if (typ === undefined || (typeof typ === 'string' && TYPES.includes(typ.toLowerCase()))) return undefined;
-  return `typ is ${show(typ)}: leave it out, or use client-authentication+jwt`;
-}
-
-/** @returns the problem, for the log; undefined if it is valid */
-function findProblem(
-  claims: JWTPayload,
-  header: Header,
-  { issuer, endpoint, now }: AssertionContext,
-): string | undefined {
-  const { aud, iss, sub, jti } = claims;
-  return (
-    findAudienceProblem(aud, issuer, endpoint) ??
-    (iss === sub ? undefined : `iss is ${show(iss)} and sub is ${show(sub)}: both must be the client_id`) ??
-    findTimeProblem(claims, Math.floor(now() / 1000), MAX_LIFE) ??
-    findJtiProblem(jti) ??
-    findPointerProblem(header) ??
-    findTypeProblem(header)
-  );
+function findPartiesProblem({ iss, sub }: JWTPayload): string | undefined {
+  return iss === sub ? undefined : `iss is ${show(iss)} and sub is ${show(sub)}: both must be the client_id`;
 }
 
 /** Each assertion is good once, whichever process gets it. */
-async function isFirstUse(claims: JWTPayload, { used, now }: AssertionContext): Promise<boolean> {
+async function isFirstUse(claims: JWTPayload, { used, now }: ClientAssertionContext): Promise<boolean> {
   const key = hash('sha256', `${claims.iss}\0${claims.jti}`, 'buffer');
   return used.insert(USED_ASSERTIONS, key, { payload: {}, expiresAt: forgottenAt(claims) }, now());
 }
@@ -70,12 +44,14 @@ async function isFirstUse(claims: JWTPayload, { used, now }: AssertionContext): 
 export async function findAssertionProblem(
   assertion: string,
   { jwks = { keys: [] } }: Application,
-  context: AssertionContext,
+  context: ClientAssertionContext,
 ): Promise<string | undefined> {
   let claims: JWTPayload;
   try {
     claims = decodeJwt(assertion);
-    const problem = findProblem(claims, decodeProtectedHeader(assertion), context);
+    const problem =
+      findCommonProblem(claims, decodeProtectedHeader(assertion), RULES, context) ??
+      findPartiesProblem(claims);
     if (problem !== undefined) return `the assertion is refused: ${problem}`;
     await verifySignature(assertion, jwks);
   } catch (error) {

@@ -12,10 +12,9 @@ import { defined } from '../storage/defined.ts';
 import type { ProvenKey } from '../storage/rows.ts';
 import type { IssuerKeys } from './issuer-keys.ts';
 import {
-  findAudienceProblem,
-  findJtiProblem,
-  findPointerProblem,
-  findTimeProblem,
+  type AssertionContext,
+  type AssertionRules,
+  findCommonProblem,
   forgottenAt,
   type Header,
   show,
@@ -23,9 +22,8 @@ import {
   verifySignature,
 } from './signed-assertions.ts';
 
-/** Seconds between `iat` and `exp`. */
-const MAX_LIFE = 300;
 const TYPE = 'oauth-id-jag+jwt';
+const RULES: AssertionRules = { maxLife: 300, types: [TYPE], typeRemedy: `it must be ${TYPE}` };
 const USED = 'UsedIdentityAssertion';
 const KEY_MEMBERS = ['jkt', 'x5t#S256'];
 
@@ -50,17 +48,11 @@ export interface IdentityAssertion {
   isUsed(): Promise<boolean>;
 }
 
-export interface IdentityAssertions {
-  /** @throws AssertionRejected; Unavailable if the keys of its issuer cannot be had */
-  judge(assertion: string, client: ActiveApplication): Promise<IdentityAssertion>;
-}
+export type IdentityAssertions = ReturnType<typeof createIdentityAssertions>;
 
-export interface IdentityAssertionsDeps {
-  readonly issuer: string;
+export interface IdentityAssertionsDeps extends Pick<AssertionContext, 'issuer' | 'now'> {
   readonly issuerKeys: IssuerKeys;
   readonly artifacts: Pick<ArtifactStore, 'insert' | 'find'>;
-  /** Milliseconds. */
-  readonly now: () => number;
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
@@ -71,8 +63,9 @@ const isTexts = (value: unknown): value is string[] =>
 function findLifeProblem({ iat, exp }: JWTPayload): string | undefined {
   if (iat === undefined) return 'iat is missing';
   const seconds = Number(exp) - iat;
-  return seconds > MAX_LIFE
-    ? `it lives ${seconds} s: at most ${MAX_LIFE} s may lie between iat and exp`
+  const { maxLife } = RULES;
+  return seconds > maxLife
+    ? `it lives ${seconds} s: at most ${maxLife} s may lie between iat and exp`
     : undefined;
 }
 
@@ -107,31 +100,21 @@ function findBindingProblem({ cnf }: JWTPayload): string | undefined {
   return isKnown ? undefined : `cnf must have one of ${KEY_MEMBERS.join(', ')} and nothing else`;
 }
 
-function findTypeProblem({ typ }: Header): string | undefined {
-  return typeof typ === 'string' && typ.toLowerCase() === TYPE
-    ? undefined
-    : `typ is ${show(typ)}: it must be ${TYPE}`;
-}
-
 /** @returns the problem, for the log; undefined if it is valid for the client, apart from its signature */
 function findProblem(
   claims: JWTPayload,
   header: Header,
   client: ActiveApplication,
-  { issuer, now }: IdentityAssertionsDeps,
+  context: AssertionContext,
 ): string | undefined {
-  const { aud, sub, jti, client_id: clientId } = claims;
+  const { sub, client_id: clientId } = claims;
   return (
-    findPointerProblem(header) ??
-    findTypeProblem(header) ??
-    findAudienceProblem(aud, issuer) ??
+    findCommonProblem(claims, header, RULES, context) ??
     (clientId === client.application.clientId
       ? undefined
       : `client_id is ${show(clientId)}: it must be the client that authenticated`) ??
     // Stores write every unpaired surrogate as one character, and two subjects would be one.
     (isText(sub) && sub.isWellFormed() ? undefined : 'sub must be a text in Unicode') ??
-    findJtiProblem(jti) ??
-    findTimeProblem(claims, Math.floor(now() / 1000), MAX_LIFE) ??
     findLifeProblem(claims) ??
     findTenantProblem(claims, client) ??
     findRightsProblem(claims) ??
@@ -143,7 +126,7 @@ function reject(problem: string): never {
   throw new AssertionRejected({ reason: `the assertion is refused: ${problem}` });
 }
 
-export function createIdentityAssertions(deps: IdentityAssertionsDeps): IdentityAssertions {
+export function createIdentityAssertions(deps: IdentityAssertionsDeps) {
   const { issuerKeys, artifacts, now } = deps;
 
   function read(assertion: string): { claims: JWTPayload; header: Header } {
@@ -164,7 +147,8 @@ export function createIdentityAssertions(deps: IdentityAssertionsDeps): Identity
   }
 
   return {
-    async judge(assertion, client) {
+    /** @throws AssertionRejected; Unavailable if the keys of its issuer cannot be had */
+    async judge(assertion: string, client: ActiveApplication): Promise<IdentityAssertion> {
       const { claims, header } = read(assertion);
       const { organization } = client;
       const trusted = organization.identityIssuers?.find(({ issuer }) => issuer === claims.iss);

@@ -21,13 +21,32 @@ const KEY_POINTERS = ['jku', 'jwk', 'x5u', 'x5c', 'crit', 'b64', 'zip'];
 
 export type Header = ReturnType<typeof decodeProtectedHeader>;
 
+/** For whom an assertion must be meant, and when. */
+export interface AssertionContext {
+  readonly issuer: string;
+  /** The URL of the token endpoint where it is accepted as audience beside the issuer. */
+  readonly endpoint?: string | undefined;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
 export type PublicKeys = NonNullable<Application['jwks']>;
 
 export const show = (value: unknown): string =>
   quote(typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 
+/** What one kind of assertion has to fulfil. */
+export interface AssertionRules {
+  /** Seconds. */
+  readonly maxLife: number;
+  /** In lower case; undefined: `typ` may be left out. */
+  readonly types: readonly unknown[];
+  /** What to do about a `typ` that is not one of them. */
+  readonly typeRemedy: string;
+}
+
 /** An array of one member says the same as that member (RFC 7519 section 4.1.3). @param endpoint accepted too */
-export function findAudienceProblem(aud: unknown, issuer: string, endpoint?: string): string | undefined {
+function findAudienceProblem(aud: unknown, issuer: string, endpoint?: string): string | undefined {
   const only = Array.isArray(aud) && aud.length === 1 ? aud[0] : aud;
   if (only === issuer || (endpoint !== undefined && only === endpoint)) return undefined;
   const right = endpoint === undefined ? quote(issuer) : `${quote(issuer)} or ${quote(endpoint)}`;
@@ -35,7 +54,7 @@ export function findAudienceProblem(aud: unknown, issuer: string, endpoint?: str
 }
 
 /** `exp`, `nbf` and `iat`. @param seconds the time @param maxLife seconds */
-export function findTimeProblem(claims: JWTPayload, seconds: number, maxLife: number): string | undefined {
+function findTimeProblem(claims: JWTPayload, seconds: number, maxLife: number): string | undefined {
   const { exp } = claims;
   if (typeof exp !== 'number' || !Number.isFinite(exp)) return 'exp must be a number';
   if (exp <= seconds - ASSERTION_TOLERANCE) return `exp was ${Math.ceil(seconds - exp)} s ago`;
@@ -50,14 +69,32 @@ export function findTimeProblem(claims: JWTPayload, seconds: number, maxLife: nu
   return undefined;
 }
 
-export function findJtiProblem(jti: unknown): string | undefined {
+function findJtiProblem(jti: unknown): string | undefined {
   const isRight = typeof jti === 'string' && jti !== '' && jti.length <= 256;
   return isRight ? undefined : 'jti must be a string of 1 to 256 characters';
 }
 
-export function findPointerProblem(header: Header): string | undefined {
+function findHeaderProblem(header: Header, { types, typeRemedy }: AssertionRules): string | undefined {
   const pointer = KEY_POINTERS.find((name) => name in header);
-  return pointer === undefined ? undefined : `the header ${pointer} is not accepted`;
+  if (pointer !== undefined) return `the header ${pointer} is not accepted`;
+  const { typ } = header;
+  if (types.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)) return undefined;
+  return `typ is ${show(typ)}: ${typeRemedy}`;
+}
+
+/** @returns the problem, for the log; undefined if there is none in what every kind has */
+export function findCommonProblem(
+  claims: JWTPayload,
+  header: Header,
+  rules: AssertionRules,
+  { issuer, endpoint, now }: AssertionContext,
+): string | undefined {
+  return (
+    findHeaderProblem(header, rules) ??
+    findAudienceProblem(claims.aud, issuer, endpoint) ??
+    findTimeProblem(claims, Math.floor(now() / 1000), rules.maxLife) ??
+    findJtiProblem(claims.jti)
+  );
 }
 
 /** Milliseconds: when it is refused for its age, so that its use need not be remembered any longer. */
