@@ -61,12 +61,9 @@ export function accountNode(subject: string): string {
   return `account:${digest(subject)}`;
 }
 
-/**
- * The node above everything that an application has of a person: by consent in any browser, by a password or by an exchange.
- * @param application its id
- */
-export function consentNode(subject: string, application: string): string {
-  return `consent:${digest(`${subject} ${application}`)}`;
+/** The node above everything that an application has of a person: by consent in any browser, by a password or by an exchange. */
+export function consentNode(subject: string, applicationId: string): string {
+  return `consent:${digest(`${subject} ${applicationId}`)}`;
 }
 
 /** The node above everything that came from one Grant: of one person, application and browser session. */
@@ -82,34 +79,24 @@ export function logoutNode(grantId: string): string {
 /**
  * The node above the tokens that needed no proof but a secret of an application: it ends with the secret, because a thief
  * of the secret may have them too.
- * @param secret its id
  */
-export function secretNode(secret: string): string {
-  return `credentials:${secret}`;
+export function secretNode(secretId: string): string {
+  return `credentials:${secretId}`;
 }
 
-/**
- * The node above what was made by the word of an issuer that an organization trusts.
- * @param organization its id
- */
-export function issuerNode(organization: string, issuer: string): string {
-  return `issuer:${digest(`${organization} ${issuer}`)}`;
+/** The node above what was made by the word of an issuer that an organization trusts. */
+export function issuerNode(organizationId: string, issuer: string): string {
+  return `issuer:${digest(`${organizationId} ${issuer}`)}`;
 }
 
-/**
- * The node above what was made for a user by who they are at an issuer.
- * @param user id
- */
-export function identityNode(user: string, { issuer, subject }: Identity): string {
-  return `identity:${digest(`${user} ${issuer} ${subject}`)}`;
+/** The node above what was made for a user by who they are at an issuer. */
+export function identityNode(userId: string, { issuer, subject }: Identity): string {
+  return `identity:${digest(`${userId} ${issuer} ${subject}`)}`;
 }
 
-/**
- * The node above the initial access tokens by which agents register.
- * @param organization its id
- */
-export function invitationsNode(organization: string): string {
-  return `invitations:${organization}`;
+/** The node above the initial access tokens by which agents register. */
+export function invitationsNode(organizationId: string): string {
+  return `invitations:${organizationId}`;
 }
 
 /**
@@ -121,30 +108,25 @@ export function agentNode(agent: string): string {
   return `agent:${agent}`;
 }
 
-/**
- * The node above everything made from a connection, or for one visitor of its site.
- * @param connection its id
- */
-export function issuedNode(connection: string, visitor?: string): string {
-  return visitor === undefined ? `issued:${connection}` : `issued:${connection}:${visitor}`;
+/** The node above everything made from a connection, or for one visitor of its site. */
+export function issuedNode(connectionId: string, visitor?: string): string {
+  return visitor === undefined ? `issued:${connectionId}` : `issued:${connectionId}:${visitor}`;
 }
 
 /**
- * The node above what others have through a person's applications: it ends when the person is disabled or removed, but
- * not with their own logins.
- * @param user id of the person who registered the applications
+ * The node above what others have through the applications that a person registered: it ends when the person is disabled
+ * or removed, but not with their own logins.
  */
-export function registrantNode(user: string): string {
-  return `registrant:${user}`;
+export function registrantNode(userId: string): string {
+  return `registrant:${userId}`;
 }
 
 /**
  * In some older APIs a refresh ends the login's earlier access tokens. They hang below this node, which is below the
  * login's node, so that the login goes on.
- * @param login its id
  */
-export function earlierTokensNode(login: string): string {
-  return `tokens:${login}`;
+export function earlierTokensNode(loginId: string): string {
+  return `tokens:${loginId}`;
 }
 
 /** Describes what hangs below a node; takes the name of its owner. */
