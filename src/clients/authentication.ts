@@ -50,14 +50,7 @@ export interface SecretLimits {
   clientSecretFailure(clientId: string, address: string): Promise<void>;
 }
 
-/**
- * @throws ClientRejected, with the reason for the log; TooManyAttempts; both before anything is decided about what the
- *   client asks for
- */
-export type AuthenticateClient = (
-  credentials: Credentials,
-  request: AuthenticationRequest,
-) => Promise<AuthenticatedClient>;
+export type AuthenticateClient = ReturnType<typeof createAuthenticateClient>;
 
 export interface ClientAuthenticationDeps {
   readonly issuer: string;
@@ -69,13 +62,17 @@ export interface ClientAuthenticationDeps {
   readonly now: () => number;
 }
 
-export function createAuthenticateClient(deps: ClientAuthenticationDeps): AuthenticateClient {
+export function createAuthenticateClient(deps: ClientAuthenticationDeps) {
   const { issuer, clientSecrets, limits, secretUses, artifacts, now } = deps;
 
+  /**
+   * @throws ClientRejected, with the reason for the log; TooManyAttempts; both before anything is decided about what the
+   *   client asks for
+   */
   return async (
-    { clientId, method, secrets, assertion },
-    { view, address, resource, onNamed, servesPublic, tokenEndpoint },
-  ) => {
+    { clientId, method, secrets, assertion }: Credentials,
+    { view, address, resource, onNamed, servesPublic, tokenEndpoint }: AuthenticationRequest,
+  ): Promise<AuthenticatedClient> => {
     const active = await view.findApplication(clientId, resource);
     const registered = active?.application.authMethod;
     if (registered) onNamed?.({ clientId, used: method, registered });

@@ -18,8 +18,7 @@ export interface RefusedRequest {
   readonly requestId: string | undefined;
 }
 
-/** @throws StoreUnavailable */
-export type RecordRefused = (refused: RefusedRequest) => Promise<void>;
+export type RecordRefused = ReturnType<typeof createRecordRefused>;
 
 /** Errors that mean that the person behind the request has not authenticated. */
 const UNPROVED = [ProofRejected, TooManyAttempts, Unavailable];
@@ -31,8 +30,10 @@ export function createRecordRefused({
   refusals: Pick<Refusals, 'append'>;
   /** Milliseconds. */
   now: () => number;
-}): RecordRefused {
-  return async ({ path, status, error, client, named, address, requestId }) => {
+}) {
+  /** @throws StoreUnavailable */
+  return async (refused: RefusedRequest): Promise<void> => {
+    const { path, status, error, client, named, address, requestId } = refused;
     const rejected = error instanceof ClientRejected ? error.clientId : undefined;
     const hasAuthenticated = client !== undefined && client.method !== 'none';
     await refusals.append(

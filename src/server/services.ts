@@ -24,7 +24,7 @@ export function createServices(foundations: Foundations, views: Views, log: Logg
   const tokenService = createTokenService({
     ...known,
     identityAssertions: createIdentityAssertions({ ...known, ...known.storage, issuerKeys }),
-    connect: { ...known, domains: createDomains(known) },
+    domains: createDomains(known),
     engine: createEngineHandle(() => provider.engine.provider()),
   });
   const provider = createProviderParts({ ...known, service: tokenService, pages: createPages({ views }) });

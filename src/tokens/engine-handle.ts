@@ -7,19 +7,17 @@ import type { User } from '../nouns/index.ts';
 import type { OpenIdFacts } from '../storage/rows.ts';
 import type { Consent } from './consent.ts';
 
+type CodeText =
+  | 'clientId'
+  | 'grantId'
+  | 'accountId'
+  | 'redirectUri'
+  | 'codeChallenge'
+  | 'codeChallengeMethod'
+  | Exclude<keyof OpenIdFacts, 'claims' | 'amr'>;
+
 /** An authorization code as it was stored (RFC 6749 section 4.1.2, RFC 7636, OpenID Connect Core 3.1.2). */
-export interface StoredCode {
-  readonly clientId?: string | undefined;
-  readonly grantId?: string | undefined;
-  readonly accountId?: string | undefined;
-  readonly scope?: string | undefined;
-  readonly nonce?: string | undefined;
-  readonly sid?: string | undefined;
-  readonly acr?: string | undefined;
-  readonly sessionUid?: string | undefined;
-  readonly redirectUri?: string | undefined;
-  readonly codeChallenge?: string | undefined;
-  readonly codeChallengeMethod?: string | undefined;
+export interface StoredCode extends Readonly<Partial<Record<CodeText, string | undefined>>> {
   readonly claims?: unknown;
   readonly amr?: string[] | undefined;
   readonly resource?: unknown;

@@ -78,7 +78,7 @@ export interface Proof {
   readonly asked?: Asked;
   readonly openid?: OpenIdFacts;
   /** The answer may come with a refresh token if the application has the grant. */
-  readonly startsLogin: boolean;
+  readonly startsLogin?: true;
   /**
    * Whether it is the proof of another request too, which names the same parameters and comes through no face, while no change
    * concerns the organization. Checks what `prove` checks of what changes otherwise. Absent: it is the proof of one request.

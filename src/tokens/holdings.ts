@@ -40,12 +40,7 @@ export interface Holding {
   readonly access: readonly HeldAccess[];
 }
 
-export interface Holdings {
-  /** The one used last first. `isMore`: older logins and tokens were not looked at, so some may be missing. */
-  list(user: User): Promise<{ readonly items: readonly Holding[]; readonly isMore: boolean }>;
-  /** Ends the consent and all logins, tokens and codes of the person at the application. They may consent and log in again. */
-  end(user: User, application: Application, author: Author): Promise<void>;
-}
+export type Holdings = ReturnType<typeof createHoldings>;
 
 export interface HoldingsDeps {
   readonly storage: Pick<Storage, 'logins' | 'tokens' | 'nodes'>;
@@ -132,7 +127,7 @@ async function findAccess(
   return found.filter((access) => access !== undefined);
 }
 
-export function createHoldings(deps: HoldingsDeps): Holdings {
+export function createHoldings(deps: HoldingsDeps) {
   const { storage, consents, directory, revocations, now } = deps;
 
   /** The newest rows of a person, with whether each is alive. */
@@ -161,7 +156,8 @@ export function createHoldings(deps: HoldingsDeps): Holdings {
   }
 
   return {
-    async list(user) {
+    /** The one used last first. `isMore`: older logins and tokens were not looked at, so some may be missing. */
+    async list(user: User): Promise<{ items: Holding[]; isMore: boolean }> {
       const found = new Map<string, Found>();
       const of = (application: string): Found => {
         const known = found.get(application) ?? { consents: [], living: [], lastUsed: 0 };
@@ -199,7 +195,8 @@ export function createHoldings(deps: HoldingsDeps): Holdings {
         .sort((one, other) => (other.lastUsed ?? other.since) - (one.lastUsed ?? one.since));
       return { items, isMore: logins.isMore || tokens.isMore };
     },
-    async end(user, { id, organization, clientId }, author) {
+    /** Ends the consent and all logins, tokens and codes of the person at the application. They may consent and log in again. */
+    async end(user: User, { id, organization, clientId }: Application, author: Author): Promise<void> {
       const subject = userSubject(user);
       // Before the consents are forgotten, so that no request between the two finds one that stands.
       await revocations.revokeOlder(

@@ -29,9 +29,6 @@ export interface IntrospectionCaller {
   readonly remark?: (note: string) => void;
 }
 
-/** @returns the answer (RFC 7662 section 2.2) as JSON */
-export type Introspect = (presented: string, caller: IntrospectionCaller) => Promise<string>;
-
 const INACTIVE = JSON.stringify({ active: false });
 
 /** Whether a client serves the resource that a token is for, in its own organization (MT-02). */
@@ -147,9 +144,12 @@ export interface IntrospectionDeps {
   readonly keptAnswers: Pick<KeptAnswers, 'find'>;
 }
 
-export function createIntrospect(deps: IntrospectionDeps): Introspect {
+export type Introspect = ReturnType<typeof createIntrospect>;
+
+export function createIntrospect(deps: IntrospectionDeps) {
   const { presentedTokens, keptAnswers } = deps;
-  return async (presented, caller) => {
+  /** @returns the answer (RFC 7662 section 2.2) as JSON */
+  return async (presented: string, caller: IntrospectionCaller): Promise<string> => {
     const found = await keptAnswers.find(presented, caller);
     if (typeof found === 'string') return found;
     const living = await presentedTokens.findLiving(presented, found.marksVersion);

@@ -19,12 +19,6 @@ export interface TokenRequest extends GrantRequest {
 /** With the name of the grant, as applications list it. */
 export type IssuedToken = Issued & { readonly grant: string };
 
-/**
- * @throws UnsupportedGrant, GrantNotAllowed, MalformedRequest before anything is looked at; any other domain error
- *   before anything is made
- */
-export type IssueToken = (request: TokenRequest) => Promise<IssuedToken>;
-
 /** Several resources have an error of their own (RFC 8707 section 2.2). */
 const ALWAYS_REPEATABLE = ['resource'];
 
@@ -33,9 +27,14 @@ function onceOnly({ parameters, repeatable = [] }: Grant): readonly string[] {
   return [...COMMON_PARAMETERS, ...parameters].filter((name) => !mayRepeat.has(name));
 }
 
-export function createIssueToken(grants: readonly Grant[], deps: GrantDeps): IssueToken {
+export function createIssueToken(grants: readonly Grant[], deps: GrantDeps) {
   const byType = new Map(grants.map((grant) => [grant.type, { grant, once: onceOnly(grant) }]));
-  return async (request) => {
+
+  /**
+   * @throws UnsupportedGrant, GrantNotAllowed, MalformedRequest before anything is looked at; any other domain error
+   *   before anything is made
+   */
+  return async (request: TokenRequest): Promise<IssuedToken> => {
     const { grantType, view, client, parameters } = request;
     const { grant, once } = byType.get(grantType) ?? {};
     if (!grant || !once)

@@ -41,12 +41,12 @@ export function toTemplate({ row: first, rights, json }: Planned): MintTemplate 
   return { row, rights, json: { head: json.slice(0, at), tail } };
 }
 
-/** @param times milliseconds */
 export function fromTemplate(
   { row: before, rights, json: { head, tail } }: MintTemplate,
   { asOf, address, requestId }: GrantRequest,
-  times: Pick<TokenRow, 'issuedAt' | 'expiresAt'>,
+  { issuedAt, expiresAt }: Pick<TokenRow, 'issuedAt' | 'expiresAt'>,
 ): Planned {
-  const row: TokenRow = { ...before, ...defined({ requestId }), ...times, id: createNodeId(), asOf, address };
+  const id = createNodeId();
+  const row: TokenRow = { ...before, ...defined({ requestId }), id, asOf, issuedAt, expiresAt, address };
   return { row, rights, json: head === '' ? '' : head + idClaims(row) + tail + lastClaim(row) };
 }

@@ -40,6 +40,11 @@ export interface MintDeps {
   readonly now: () => number;
 }
 
+/** When a token is made, and the login that begins with it. */
+interface Beginning extends Pick<TokenRow, 'issuedAt' | 'expiresAt'> {
+  readonly login: string | undefined;
+}
+
 const NOTHING_MAPPED: MappedClaims = {};
 
 /** Tokens of older APIs say what those said. */
@@ -82,12 +87,8 @@ function faceFacts(
 function rowFor(
   request: GrantRequest,
   decision: Decision,
-  {
-    format,
-    login,
-    now,
-    expiresAt,
-  }: { format: 'jwt' | 'opaque'; login: string | undefined; now: number; expiresAt: number },
+  format: TokenRow['format'],
+  { login, issuedAt, expiresAt }: Beginning,
 ): TokenRow {
   const { client, asOf, address, requestId } = request;
   const { grant, proof, resource, rights, asScopes, devices, scopes } = decision;
@@ -123,7 +124,7 @@ function rowFor(
     devices: devices && toStoredAccess(devices),
     ancestors: [...ancestors],
     asOf,
-    issuedAt: now,
+    issuedAt,
     expiresAt,
     address,
     parent: login ?? proof.parentId,
@@ -231,19 +232,14 @@ function startLogin(
 }
 
 function wantsLogin({ client, through }: GrantRequest, { proof }: Decision): boolean {
-  const starts = proof.startsLogin || through?.startsLogin === true;
-  return starts && client.application.grants.includes('refresh_token');
+  const starts = proof.startsLogin ?? through?.startsLogin;
+  return starts === true && client.application.grants.includes('refresh_token');
 }
 
-function plan(
-  request: GrantRequest,
-  decision: Decision,
-  issuer: string,
-  { login, now, expiresAt }: { login: string | undefined; now: number; expiresAt: number },
-): Planned {
+function plan(request: GrantRequest, decision: Decision, issuer: string, beginning: Beginning): Planned {
   const mapped = mappedFor(request, decision);
   const format = formatFor(request, decision, mapped);
-  const planned = rowFor(request, decision, { format, login, now, expiresAt });
+  const planned = rowFor(request, decision, format, beginning);
   const json = format === 'jwt' ? JSON.stringify(claimsFor(planned, issuer, request, decision, mapped)) : '';
   const row = fittingRow(planned, json, decision.resource);
   return { row, rights: spellRights(decision).full, json: row.format === 'jwt' ? json : '' };
@@ -252,14 +248,10 @@ function plan(
 export function createMint(deps: MintDeps): Mint {
   const templates = new WeakMap<Decision, MintTemplate>();
 
-  function planAlike(
-    request: GrantRequest,
-    decision: Decision,
-    times: { now: number; expiresAt: number },
-  ): Planned {
+  function planAlike(request: GrantRequest, decision: Decision, beginning: Beginning): Planned {
     const template = templates.get(decision);
-    if (template) return fromTemplate(template, request, { issuedAt: times.now, expiresAt: times.expiresAt });
-    const planned = plan(request, decision, deps.issuer, { login: undefined, ...times });
+    if (template) return fromTemplate(template, request, beginning);
+    const planned = plan(request, decision, deps.issuer, beginning);
     const made = toTemplate(planned);
     if (made) templates.set(decision, made);
     return planned;
@@ -272,15 +264,17 @@ export function createMint(deps: MintDeps): Mint {
   return async (request, decision) => {
     const { isKept, proof, resource } = decision;
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
-    const now = deps.now();
+    const issuedAt = deps.now();
     const usual = request.through?.token?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
-    const expiresAt = expiryOf(ttlOf(resource, proof.ttl ?? usual), proof.parent?.expiresAt, now);
-    if (expiresAt <= now) throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
+    const expiresAt = expiryOf(ttlOf(resource, proof.ttl ?? usual), proof.parent?.expiresAt, issuedAt);
+    if (expiresAt <= issuedAt)
+      throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
     // A key that the client proved is in the claims.
     const isAlike = isKept && !request.sender;
+    const beginning = { login: newLogin, issuedAt, expiresAt };
     const { row, rights, json } = isAlike
-      ? planAlike(request, decision, { now, expiresAt })
-      : plan(request, decision, deps.issuer, { login: newLogin, now, expiresAt });
+      ? planAlike(request, decision, beginning)
+      : plan(request, decision, deps.issuer, beginning);
     const started = newLogin === undefined ? undefined : startLogin(row, decision, request, newLogin, deps);
     // Begun together, so that a store can commit them together: a crash leaves all or nothing of them.
     const [accessToken, continued] = await Promise.all([

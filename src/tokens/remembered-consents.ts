@@ -42,16 +42,7 @@ export interface StandingConsent extends Agreement {
   readonly givenAt: number;
 }
 
-export interface RememberedConsents {
-  /** All that has not been revoked; undefined if that is nothing. */
-  find(parties: ConsentParties): Promise<Agreed | undefined>;
-  /** Those of a person, to whichever application. */
-  list(user: User): Promise<readonly StandingConsent[]>;
-  /** Adds to what was agreed to before. */
-  add(parties: ConsentParties, agreement: Agreement): Promise<void>;
-  /** @param application its id */
-  forget(subject: string, application: string): Promise<void>;
-}
+export type RememberedConsents = ReturnType<typeof createRememberedConsents>;
 
 export interface RememberedConsentsDeps {
   readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert'>;
@@ -98,7 +89,7 @@ function withinBounds(consents: readonly StoredConsent[]): StoredConsent[] {
   });
 }
 
-export function createRememberedConsents(deps: RememberedConsentsDeps): RememberedConsents {
+export function createRememberedConsents(deps: RememberedConsentsDeps) {
   const { artifacts, directory, registry, now } = deps;
 
   async function read(subject: string): Promise<readonly StoredConsent[]> {
@@ -125,7 +116,8 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
   }
 
   return {
-    async find(parties) {
+    /** All that has not been revoked; undefined if that is nothing. */
+    async find(parties: ConsentParties): Promise<Agreed | undefined> {
       const { id } = parties.client.application;
       const own = (await read(userSubject(parties.user))).filter(({ application }) => application === id);
       const alive = await Promise.all(own.map((consent) => stands(parties, consent)));
@@ -140,7 +132,8 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
         ),
       };
     },
-    async list(user) {
+    /** Those of a person, to whichever application. */
+    async list(user: User): Promise<StandingConsent[]> {
       const view = await directory.view();
       const all = await read(userSubject(user));
       const found = await Promise.all(
@@ -159,7 +152,8 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
       );
       return found.filter((consent) => consent !== undefined);
     },
-    async add(parties, { openid, resource }) {
+    /** Adds to what was agreed to before. */
+    async add(parties: ConsentParties, { openid, resource }: Agreement): Promise<void> {
       const subject = userSubject(parties.user);
       const application = parties.client.application.id;
       let consents = await read(subject);
@@ -184,7 +178,8 @@ export function createRememberedConsents(deps: RememberedConsentsDeps): Remember
       if (resource) await merge(resource.of, resource.scopes, resource.permissions);
       await write(subject, consents);
     },
-    async forget(subject, application) {
+    /** @param application its id */
+    async forget(subject: string, application: string): Promise<void> {
       const consents = await read(subject);
       const others = consents.filter((consent) => consent.application !== application);
       if (others.length < consents.length) await write(subject, others);

@@ -25,16 +25,15 @@ export interface RevocationCaller {
   readonly author: Author;
 }
 
-/** @throws MalformedRequest for a token of another client; unknown ones are as good as revoked (section 2.2) */
-export type Revoke = (presented: string, caller: RevocationCaller) => Promise<void>;
-
 /** RFC 7009 section 2.1 */
 function requireOwn(application: string, client: Application): void {
   if (application === client.id) return;
   throw new MalformedRequest({ description: 'The token was issued to another client.' });
 }
 
-export function createRevoke(deps: RevocationDeps): Revoke {
+export type Revoke = ReturnType<typeof createRevoke>;
+
+export function createRevoke(deps: RevocationDeps) {
   const { presentedTokens, registry, logins, connections, revocations, now } = deps;
 
   /** A token that allows nothing at the moment, or nothing yet, may allow something later if it is not ended. */
@@ -42,7 +41,8 @@ export function createRevoke(deps: RevocationDeps): Revoke {
     return registry.isAhead(asOf) || registry.isAlive([id, ...ancestors], asOf);
   }
 
-  return async (presented, { client, author }) => {
+  /** @throws MalformedRequest for a token of another client; unknown ones are as good as revoked (section 2.2) */
+  return async (presented: string, { client, author }: RevocationCaller): Promise<void> => {
     const token = await presentedTokens.identify(presented);
     if (token.kind === 'unknown' || token.kind === 'expired') return;
     if (token.kind === 'connection token') {

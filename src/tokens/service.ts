@@ -6,51 +6,36 @@
  *
  * This file puts its parts together.
  */
-import type { ExchangeLimit } from '../connections/exchange-limit.ts';
 import type { SignJwt } from '../keys/sign-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Storage } from '../storage/contract.ts';
-import type { Grant } from './grant.ts';
-import type { ConnectDeps } from './grants/connect.ts';
 import { createGrants } from './grants/index.ts';
 import { createLostAnswers } from './grants/lost-answers.ts';
 import type { GrantParts } from './grants/parts.ts';
-import { createIntrospect, type Introspect } from './introspection.ts';
-import { createIssueToken, type IssueToken } from './issue.ts';
+import { createIntrospect } from './introspection.ts';
+import { createIssueToken } from './issue.ts';
 import { createKeptAnswers, type KeptAnswersDeps } from './kept-answers.ts';
 import { createKeptDecisions } from './kept-decisions.ts';
 import { createMint } from './mint.ts';
-import { createRevoke, type RevocationDeps, type Revoke } from './revocation.ts';
-import { createFindTokenRights, type FindTokenRights } from './token-rights.ts';
+import { createRevoke, type RevocationDeps } from './revocation.ts';
+import { createFindTokenRights } from './token-rights.ts';
 
-export interface TokenService {
-  readonly issue: IssueToken;
-  readonly introspect: Introspect;
-  readonly findTokenRights: FindTokenRights;
-  readonly revoke: Revoke;
-  /** All that are live. */
-  readonly grants: readonly Grant[];
-  /** Call it when the published keys changed. */
-  keysChanged(): void;
-}
+export type TokenService = ReturnType<typeof createTokenService>;
 
-export interface TokenServiceDeps
-  extends Omit<GrantParts, 'logins' | 'audit' | 'lostAnswers' | 'limit'> {
+export interface TokenServiceDeps extends Omit<GrantParts, 'logins' | 'audit' | 'lostAnswers'> {
   readonly issuer: string;
   readonly marks: KeptAnswersDeps['marks'];
   /** Bytes of memory for introspection answers, and as many for decisions, at most. */
   readonly keptBytes: number;
   readonly storage: Pick<Storage, 'logins' | 'counters' | 'audit'>;
   readonly revocations: RevocationDeps['revocations'];
-  readonly exchangeLimit: ExchangeLimit;
-  readonly connect: ConnectDeps;
   readonly refreshJwts: RefreshJwts;
   readonly sign: SignJwt;
   /** Seconds. */
   readonly lifetimes: GrantParts['lifetimes'] & { readonly userinfoToken: number };
 }
 
-export function createTokenService(deps: TokenServiceDeps): TokenService {
+export function createTokenService(deps: TokenServiceDeps) {
   const { storage, presentedTokens, now } = deps;
   const { audit, logins, counters } = storage;
   const grants = createGrants({
@@ -58,10 +43,10 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
     logins,
     audit,
     lostAnswers: createLostAnswers({ counters, now }),
-    limit: deps.exchangeLimit,
   });
   const keptAnswers = createKeptAnswers(deps);
   return {
+    /** All that are live. */
     grants,
     issue: createIssueToken(grants, {
       users: deps.users,
@@ -71,7 +56,8 @@ export function createTokenService(deps: TokenServiceDeps): TokenService {
     introspect: createIntrospect({ ...deps, keptAnswers }),
     findTokenRights: createFindTokenRights(presentedTokens),
     revoke: createRevoke({ ...deps, logins }),
-    keysChanged() {
+    /** Call it when the published keys changed. */
+    keysChanged(): void {
       presentedTokens.keysChanged();
       keptAnswers.clear();
     },

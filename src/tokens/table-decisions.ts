@@ -1,8 +1,7 @@
 /** Decisions about one access to a table each, and what the caller is told beside yes and no. */
 
 import { catalogueOf } from '../nouns/index.ts';
-import type { Action } from '../permissions/actions.ts';
-import { toBit } from '../permissions/actions.ts';
+import { type Action, toBit } from '../permissions/actions.ts';
 import { type AuthorizationDetail, toAuthorizationDetails } from '../permissions/authorization-details.ts';
 import {
   type ColumnLimit,
@@ -71,10 +70,8 @@ function readRight({ permissions, resource }: TokenRights, table: string, action
   return { limits, types, told: limits.map(toPlainLimit), size };
 }
 
-export type Decide = (rights: TokenRights, table: string, access: RowAccess) => Decision;
-
 /** For the decisions of one request: each right is prepared once, and together they tell a bounded amount of limits. */
-export function createDecide(): Decide {
+export function createDecide() {
   const known = new Map<TokenRights, Map<string, TableRight>>();
   let left = MAX_TOLD;
 
@@ -87,7 +84,7 @@ export function createDecide(): Decide {
     return right;
   }
 
-  return (rights, table, access) => {
+  return (rights: TokenRights, table: string, access: RowAccess): Decision => {
     const { action } = access;
     const right = findRight(rights, table, action);
     const told = tell(right, access, left);

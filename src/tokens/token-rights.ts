@@ -11,18 +11,18 @@ export interface TokenRights {
   readonly permissions: Permissions;
 }
 
-/**
- * @param resource identifier of the only resource that the token may be for; undefined: any that the client serves
- * @returns undefined for all that is not such a token: unknown, ended, of another kind, for another resource
- */
-export type FindTokenRights = (
-  presented: string,
-  resource: string | undefined,
-  caller: Omit<IntrospectionCaller, 'turn'>,
-) => Promise<TokenRights | undefined>;
+export type FindTokenRights = ReturnType<typeof createFindTokenRights>;
 
-export function createFindTokenRights(presentedTokens: Pick<PresentedTokens, 'findLiving'>): FindTokenRights {
-  return async (presented, asked, { client, view, remark }) => {
+export function createFindTokenRights(presentedTokens: Pick<PresentedTokens, 'findLiving'>) {
+  /**
+   * @param asked identifier of the only resource that the token may be for; undefined: any that the client serves
+   * @returns undefined for all that is not such a token: unknown, ended, of another kind, for another resource
+   */
+  return async (
+    presented: string,
+    asked: string | undefined,
+    { client, view, remark }: Omit<IntrospectionCaller, 'turn'>,
+  ): Promise<TokenRights | undefined> => {
     const living = await presentedTokens.findLiving(presented);
     if (living?.kind !== 'access token' || !servesResourceOf(living.row, client)) return undefined;
     const { row } = living;

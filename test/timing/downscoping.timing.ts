@@ -27,7 +27,6 @@ async function cost(held: Permissions): Promise<number> {
       proof: {
         subject: 'user',
         parent: { resource: shop.identifier, scope: '', permissions: parent },
-        startsLogin: false,
       },
       resource: shop,
       rights: { permissions: held, scopes: new Set(), roles: [], roleIds: [], steps: [] },

@@ -19,7 +19,7 @@ import { type SubjectToken, toSubjectToken } from './subject-token.ts';
 
 export const ACT_FOR_USER = 'urn:grantable:grant-type:act-for-user';
 
-export function createActForUserGrant({ users }: Pick<GrantParts, 'users'>): Grant {
+export function createActForUserGrant({ users }: GrantParts): Grant {
   function requireToken({ client, through, subject }: GrantRequest): SubjectToken {
     const token = subject && toSubjectToken(subject);
     if (!token || token.face !== through?.face || token.organization !== client.organization.id) {
@@ -92,7 +92,6 @@ export function createActForUserGrant({ users }: Pick<GrantParts, 'users'>): Gra
           permissions: rights.permissions,
         },
         chain: chainOf(token, { application: application.id, subject }, actFor(token), true),
-        startsLogin: false,
       });
     },
   };

@@ -73,15 +73,9 @@ function agreedTo(code: StoredCode, consent: Consent, resource: string | undefin
   return defined({ permissions: tables ? intersect(fromStored(tables), agreed) : agreed, asScopes });
 }
 
-export function createAuthorizationCodeGrant({
-  engine,
-  registry,
-  users,
-  lostAnswers,
-  consents,
-  lifetimes,
-  now,
-}: GrantParts): Grant {
+export function createAuthorizationCodeGrant(parts: GrantParts): Grant {
+  const { engine, registry, users, lostAnswers, consents, lifetimes, now } = parts;
+
   /**
    * Ends the consent and with it all that was ever made from this code (RFC 6749 section 4.1.2). The person is asked
    * again next time; a consent that has ended but can still be found would make all further codes dead ones.

@@ -14,7 +14,6 @@ export const clientCredentials: Grant = {
     return defined({
       subject: applicationSubject(application),
       ancestors: secret && [secretNode(secret.id)],
-      startsLogin: false,
       holdsFor: async () => true,
     });
   },

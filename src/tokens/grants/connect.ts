@@ -3,36 +3,23 @@
  * connection to it. Only faces ask for this; the answer is a connection token and no access token.
  */
 
-import type { AuthenticateUser } from '../../accounts/authenticate-user.ts';
-import type { Register } from '../../accounts/registration.ts';
-import { type Author, authorOf } from '../../changes/author.ts';
+import { authorOf } from '../../changes/author.ts';
 import { requireText } from '../../clients/form.ts';
-import type { Connections, NewConnection } from '../../connections/connections.ts';
-import { type Domains, domainTaken, parseDomain } from '../../connections/domains.ts';
+import type { NewConnection } from '../../connections/connections.ts';
+import { domainTaken, parseDomain } from '../../connections/domains.ts';
 import { userSubject } from '../../directory/subjects.ts';
 import { MalformedRequest, ProofRejected, RegistrationClosed, UnknownResource } from '../../errors/domain.ts';
 import type { Resource, User } from '../../nouns/index.ts';
 import { toStored } from '../../permissions/stored.ts';
 import type { Grant, GrantRequest } from '../grant.ts';
 import type { Through } from '../through.ts';
+import type { GrantParts } from './parts.ts';
 
 export const CONNECT = 'urn:grantable:grant-type:connect';
 
 /** Characters. */
 const MAX_FIELD = 1024;
 const MAX_NAME = 200;
-
-export interface ConnectDeps {
-  readonly authenticateUser: AuthenticateUser;
-  readonly register: Register;
-  readonly domains: Domains;
-  readonly connections: Connections;
-  /** Takes one registration from an address. @throws TooManyAttempts */
-  readonly limitRegistration: (address: string) => Promise<void>;
-  /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
-  readonly limitPerson: (user: string) => Promise<void>;
-  readonly removeUser: (user: User, author: Author) => Promise<void>;
-}
 
 function requireField({ parameters }: GrantRequest, name: string): string {
   const value = requireText(parameters, name);
@@ -43,9 +30,12 @@ function requireField({ parameters }: GrantRequest, name: string): string {
   return value;
 }
 
-export function createConnectGrant(deps: ConnectDeps): Grant {
+export function createConnectGrant(parts: GrantParts): Grant {
+  const { authenticateUser, register, domains, connections, limitRegistration, limitPerson, removeUser } =
+    parts;
+
   async function registerDomain(request: GrantRequest, domain: string, user: User): Promise<Resource> {
-    return deps.domains.register(domain, user, request.client, authorOf(request, { user: user.id }));
+    return domains.register(domain, user, request.client, authorOf(request, { user: user.id }));
   }
 
   /** A user without the domain that they came for would find their address taken at the next try. */
@@ -57,10 +47,10 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     const { client, parameters, address } = request;
     const author = authorOf(request, { registeringThrough: requireRegistration(request).face });
     // Before an answer can reveal who is registered.
-    await deps.limitRegistration(address);
+    await limitRegistration(address);
     if (known) throw domainTaken();
     const name = parameters.name;
-    const user = await deps.register({
+    const user = await register({
       application: client.application,
       email: requireField(request, 'username'),
       password: requireField(request, 'password'),
@@ -70,14 +60,14 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     try {
       return [user, await registerDomain(request, domain, user)];
     } catch (error) {
-      await deps.removeUser(user, author);
+      await removeUser(user, author);
       throw error;
     }
   }
 
   async function logIn(request: GrantRequest, known: Resource | undefined, domain: string) {
     const { client, address } = request;
-    const user = await deps.authenticateUser({
+    const user = await authenticateUser({
       realm: client.application.realm,
       login: requireField(request, 'username'),
       password: requireField(request, 'password'),
@@ -85,14 +75,14 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
       queue: client.organization.id,
     });
     if (user.secondFactor) throw new ProofRejected({ reason: 'the account has a second factor' });
-    await deps.limitPerson(user.id);
+    await limitPerson(user.id);
     if (known && known.owner !== user.id) {
-      await deps.limitRegistration(address);
+      await limitRegistration(address);
       throw domainTaken();
     }
     if (known) return [user, known] as const;
     requireRegistration(request);
-    await deps.limitRegistration(address);
+    await limitRegistration(address);
     return [user, await registerDomain(request, domain, user)] as const;
   }
 
@@ -116,7 +106,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
     async prove(request) {
       requireServable(request);
       const domain = parseDomain(requireField(request, 'domain'));
-      const known = await deps.domains.find(request.client.organization, domain);
+      const known = await domains.find(request.client.organization, domain);
       const [user, resource] =
         request.parameters.is_new_user === 'true'
           ? await registerBoth(request, known, domain)
@@ -125,7 +115,6 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
         subject: userSubject(user),
         user,
         asked: { resource: resource.identifier, scopes: undefined, permissions: undefined },
-        startsLogin: false,
       };
     },
     async mint(request, { proof, resource, permissions, scopes }) {
@@ -141,7 +130,7 @@ export function createConnectGrant(deps: ConnectDeps): Grant {
         scopes,
         permissions: toStored(permissions),
       };
-      const { token } = await deps.connections.createOrRotate(
+      const { token } = await connections.createOrRotate(
         wanted,
         authorOf(request, { user: proof.user.id }),
         request.asOf,

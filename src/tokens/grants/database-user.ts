@@ -10,10 +10,7 @@ import type { GrantParts } from './parts.ts';
 
 export const DATABASE_USER = 'urn:grantable:grant-type:database-user';
 
-export function createDatabaseUserGrant({
-  databaseLogins,
-  now,
-}: Pick<GrantParts, 'databaseLogins' | 'now'>): Grant {
+export function createDatabaseUserGrant({ databaseLogins, now }: GrantParts): Grant {
   return {
     type: DATABASE_USER,
     name: 'database_user',

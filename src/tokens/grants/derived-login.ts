@@ -31,11 +31,7 @@ function originOf({ bounds, subject }: SubjectToken): string {
   return parseUserSubject(first)?.id ?? first;
 }
 
-export function createDerivedLoginGrant({
-  users,
-  registry,
-  limit,
-}: Pick<GrantParts, 'users' | 'registry' | 'limit'>): Grant {
+export function createDerivedLoginGrant({ users, registry, exchangeLimit }: GrantParts): Grant {
   async function requireParent(request: GrantRequest): Promise<Parent> {
     const { subject, client, through } = request;
     const token = subject && toSubjectToken(subject);
@@ -75,7 +71,7 @@ export function createDerivedLoginGrant({
       const parent = await requireParent(request);
       const { token, expiresAt } = parent;
       const origin = originOf(token);
-      await limit(origin, 'user');
+      await exchangeLimit(origin, 'user');
       const user = await requireUser(parent, request);
       const subject = findText(request.parameters, 'requested_subject') ?? token.subject;
       const isAnother = subject !== token.subject;

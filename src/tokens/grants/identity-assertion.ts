@@ -103,10 +103,7 @@ async function requireDefault(
   });
 }
 
-export function createIdentityAssertionGrant({
-  users,
-  identityAssertions,
-}: Pick<GrantParts, 'users' | 'identityAssertions'>): Grant {
+export function createIdentityAssertionGrant({ users, identityAssertions }: GrantParts): Grant {
   async function requireUser(
     { identity }: IdentityAssertion,
     { application, organization }: GrantRequest['client'],
@@ -160,7 +157,6 @@ export function createIdentityAssertionGrant({
           identityNode(user.id, assertion.identity),
         ],
         parent,
-        startsLogin: false,
         async spend() {
           if (await assertion.use()) return undefined;
           throw usedBefore();

@@ -4,7 +4,7 @@ import type { Grant } from '../grant.ts';
 import { createActForUserGrant } from './act-for-user.ts';
 import { createAuthorizationCodeGrant } from './authorization-code.ts';
 import { clientCredentials } from './client-credentials.ts';
-import { type ConnectDeps, createConnectGrant } from './connect.ts';
+import { createConnectGrant } from './connect.ts';
 import { createDatabaseUserGrant } from './database-user.ts';
 import { createDerivedLoginGrant } from './derived-login.ts';
 import { createIdentityAssertionGrant } from './identity-assertion.ts';
@@ -13,7 +13,7 @@ import { createPasswordGrant } from './password.ts';
 import { createRefreshTokenGrant } from './refresh-token.ts';
 import { createTokenExchangeGrant } from './token-exchange.ts';
 
-export function createGrants(parts: GrantParts & { readonly connect: ConnectDeps }): readonly Grant[] {
+export function createGrants(parts: GrantParts): readonly Grant[] {
   return [
     clientCredentials,
     createPasswordGrant(parts),
@@ -24,6 +24,6 @@ export function createGrants(parts: GrantParts & { readonly connect: ConnectDeps
     createIdentityAssertionGrant(parts),
     createDerivedLoginGrant(parts),
     createActForUserGrant(parts),
-    createConnectGrant(parts.connect),
+    createConnectGrant(parts),
   ];
 }

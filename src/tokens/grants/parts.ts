@@ -1,11 +1,15 @@
 /** The parts of the server that grants work with; each grant picks what it needs. */
 
 import type { AuthenticateUser } from '../../accounts/authenticate-user.ts';
+import type { Register } from '../../accounts/registration.ts';
+import type { Author } from '../../changes/author.ts';
 import type { IdentityAssertions } from '../../clients/identity-assertions.ts';
 import type { Connections } from '../../connections/connections.ts';
+import type { Domains } from '../../connections/domains.ts';
 import type { ExchangeLimit } from '../../connections/exchange-limit.ts';
 import type { DatabaseLogins } from '../../datasources/logins.ts';
 import type { Users } from '../../directory/users.ts';
+import type { User } from '../../nouns/index.ts';
 import type { Registry } from '../../registry/registry.ts';
 import type { RefreshTokens } from '../../registry/secrets.ts';
 import type { AuditLog, LoginStore } from '../../storage/contract.ts';
@@ -24,9 +28,16 @@ export interface GrantParts {
   readonly presentedTokens: PresentedTokens;
   readonly users: Users;
   readonly authenticateUser: AuthenticateUser;
+  readonly register: Register;
+  readonly removeUser: (user: User, author: Author) => Promise<void>;
+  /** Takes one registration from an address. @throws TooManyAttempts */
+  readonly limitRegistration: (address: string) => Promise<void>;
+  /** Takes one change that a person makes of what is theirs, by their id. @throws TooManyAttempts */
+  readonly limitPerson: (user: string) => Promise<void>;
   readonly databaseLogins: DatabaseLogins;
   readonly connections: Connections;
-  readonly limit: ExchangeLimit;
+  readonly domains: Domains;
+  readonly exchangeLimit: ExchangeLimit;
   readonly identityAssertions: IdentityAssertions;
   readonly consents: Pick<RememberedConsents, 'forget'>;
   readonly audit: AuditLog;

@@ -13,10 +13,7 @@ import type { GrantParts } from './parts.ts';
 /** Bytes; longer ones are refused before anything is computed. */
 const MAX_FIELD_BYTES = 1024;
 
-export function createPasswordGrant({
-  authenticateUser,
-  now,
-}: Pick<GrantParts, 'authenticateUser' | 'now'>): Grant {
+export function createPasswordGrant({ authenticateUser, now }: GrantParts): Grant {
   return {
     type: 'password',
     name: 'password',

@@ -188,7 +188,6 @@ export function createRefreshTokenGrant(parts: GrantParts): Grant {
           }),
         },
         chain: defined({ bounds: login.bounds, depth: login.depth, act: login.act }),
-        startsLogin: false,
         spend: () =>
           through?.token?.keepsRefreshToken
             ? keep(login, handle)

@@ -12,50 +12,41 @@ import type { GrantParts } from './parts.ts';
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 export const CONNECTION_TOKEN_TYPE = 'urn:grantable:token-type:connection';
 
-/** A living token that something smaller may be made from. */
-export interface SubjectToken {
-  /** Of the token, or of the connection. */
-  readonly id: string;
+type Carried =
+  | 'asScopes'
+  | 'resource'
+  | 'expiresAt'
+  | 'face'
+  | 'login'
+  | 'connection'
+  | 'authenticatedAt'
+  | 'openid'
+  | 'act'
+  | 'sender';
+
+/**
+ * A living token that something smaller may be made from: an access token, as its row has it, or a connection token, whose
+ * `id` and `connection` are the id of the connection. Without `expiresAt` it lives until it is ended.
+ */
+export interface SubjectToken
+  extends Pick<TokenRow, 'id' | 'subject' | 'organization' | 'application' | 'scope'>,
+    Partial<Pick<TokenRow, Carried>> {
   /** Id of the nearest login, token or connection above it. */
   readonly parentId?: string;
-  readonly subject: string;
   /** Whether the subject is a user of ours. */
   readonly isUser: boolean;
   /** Where the subject is a row of a user table. */
   readonly account?: Pick<TokenRow, 'claims'> & { readonly facts: AccountFacts };
-  readonly organization: string;
-  /** Id of the application that it was issued to. */
-  readonly application: string;
-  /** Absent for a token that is good at userinfo only. */
-  readonly resource?: string;
-  readonly scope: string;
   readonly permissions: Permissions;
-  /** They were asked for as table scopes. */
-  readonly asScopes?: boolean;
   readonly devices?: DeviceAccess;
   /** All that what is made from it hangs below, itself included. */
   readonly nodes: readonly string[];
   readonly depth: number;
   readonly bounds: readonly Bound[];
-  /** Milliseconds; absent: it lives until it is ended. */
-  readonly expiresAt?: number;
-  /** The older API that it was asked for through. */
-  readonly face?: TokenRow['face'];
-  /** Id of the login that it belongs to. */
-  readonly login?: string;
-  /** Id of the connection that it is, or descends from. */
-  readonly connection?: string;
   /** Of a connection without an owner: what else it says changes with the directory only. */
   readonly version?: string;
   /** Seconds: a limit of the connection's own. */
   readonly maxTokenTtl?: number;
-  /** Milliseconds. */
-  readonly authenticatedAt?: number;
-  /** Of a login in the browser. */
-  readonly openid?: TokenRow['openid'];
-  readonly act?: TokenRow['act'];
-  /** The key that it is bound to. */
-  readonly sender?: TokenRow['sender'];
 }
 
 /** What a caller has found of a token that was presented to it. */

@@ -86,7 +86,7 @@ async function requireMayTrade(token: SubjectToken, client: Application, view: D
 }
 
 export function createTokenExchangeGrant(parts: GrantParts): Grant {
-  const { users, limit, now } = parts;
+  const { users, exchangeLimit, now } = parts;
 
   async function requireSubjectToken(request: GrantRequest): Promise<SubjectToken & { resource: string }> {
     const { parameters, view, client } = request;
@@ -112,7 +112,7 @@ export function createTokenExchangeGrant(parts: GrantParts): Grant {
     if (connection === undefined || version === undefined) return undefined;
     return async (request) => {
       if ((await requireSubjectToken(request)).version !== version) return false;
-      await limit(connection);
+      await exchangeLimit(connection);
       return true;
     };
   }
@@ -160,7 +160,7 @@ export function createTokenExchangeGrant(parts: GrantParts): Grant {
       requireSupported(parameters);
       const lifetime = parseLifetime(parameters);
       const token = await requireSubjectToken(request);
-      if (token.connection !== undefined) await limit(token.connection);
+      if (token.connection !== undefined) await exchangeLimit(token.connection);
       const resource = await view.findResource(token.resource);
       if (!resource) throw new SubjectTokenRejected('the resource is gone or disabled');
       requireOwnAudience(parameters, resource);
@@ -186,7 +186,6 @@ export function createTokenExchangeGrant(parts: GrantParts): Grant {
         ancestors: [...token.nodes, ...(request.through?.nodes ?? [])],
         parentId: token.id,
         parent: isAnother ? withoutIdentity(token) : token,
-        startsLogin: false,
         holdsFor: isAnother ? undefined : holdsFor(token),
         chain: chainOf(token, own, act),
         ttl: exchangeTtl([

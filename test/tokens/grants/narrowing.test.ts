@@ -66,7 +66,7 @@ const isToken = (outcome: Token | DomainError): outcome is Token => !(outcome in
 
 function proofOf(parent: Token): Proof {
   const { scopes, ...rest } = parent;
-  return { subject: 'somebody', startsLogin: false, parent: { ...rest, scope: scopes.join(' ') } };
+  return { subject: 'somebody', parent: { ...rest, scope: scopes.join(' ') } };
 }
 
 async function rootOf({ from, application: at }: Chain, nouns: Nouns): Promise<Token | undefined> {
