@@ -24,7 +24,7 @@ import {
 } from '../permissions/permissions.ts';
 import type { ResourceRights } from '../rights/rights.ts';
 import { type Asked, rethrowPermissionsError } from './asked.ts';
-import type { Proof } from './grant.ts';
+import type { Decision, Proof } from './grant.ts';
 import type { Through } from './through.ts';
 
 type IsKnown = (scope: string) => boolean;
@@ -122,18 +122,13 @@ function refuseCut(permissions: Permissions): Permissions {
   });
 }
 
-interface TablesGiven {
-  readonly permissions: Permissions;
-  /** They were asked for as table scopes, here or where the login began. */
-  readonly asScopes: boolean;
-}
-
+/** `asScopes`: they were asked for as table scopes, here or where the login began. */
 function narrowPermissions(
   { permissions: asked, asScopes = false }: Asked,
   resource: Resource,
   rights: ResourceRights,
   parent: Proof['parent'],
-): TablesGiven {
+): Pick<Decision, 'permissions' | 'asScopes'> {
   // A column may have another type since, or be gone.
   const above = parent && withinCatalogue(parent.permissions, catalogueOf(resource));
   const both = above ? intersect(rights.permissions, above) : rights.permissions;
@@ -172,7 +167,7 @@ function narrowDevices(
 }
 
 /** What a request asks for, and what bounds it. */
-export interface DownscopeInput {
+interface DownscopeInput {
   readonly asked: Asked;
   readonly proof: Proof;
   /** Undefined for a token that is good at userinfo only. */
@@ -188,12 +183,7 @@ export interface DownscopeInput {
 }
 
 /** @throws PermissionsNotAllowed, ScopeNotAllowed */
-export function downscope(input: DownscopeInput): {
-  permissions: Permissions;
-  asScopes: boolean;
-  scopes: string[];
-  devices: DeviceAccess | undefined;
-} {
+export function downscope(input: DownscopeInput) {
   const { asked, proof, resource, rights, faceScopes = [], pickScopes, byName = false } = input;
   const openid = openIdScopes(asked.scopes, proof);
   const allowed = new Set([...faceScopes, ...(rights?.scopes ?? [])]);

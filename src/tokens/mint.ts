@@ -13,31 +13,26 @@ import { toStoredAccess } from '../permissions/device-access.ts';
 import { claimsSize, fitsIntoHeader } from '../permissions/token-claims.ts';
 import { agentNode, consentNode, earlierTokensNode, registrantNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
-import type { Registry } from '../registry/registry.ts';
 import { scopeMember } from '../registry/scope.ts';
-import { createNodeId, createOpaqueAccessToken, type RefreshTokens } from '../registry/secrets.ts';
+import { createNodeId, createOpaqueAccessToken } from '../registry/secrets.ts';
 import { type MappedClaims, mapClaims, withoutMapped } from '../rights/mapped-claims.ts';
-import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
+import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { beginLogin, toSeconds } from '../storage/rows.ts';
-import type { EngineHandle } from './engine-handle.ts';
 import { expiryOf } from './expiry.ts';
 import type { Decision, GrantRequest, Mint } from './grant.ts';
+import type { GrantParts } from './grants/parts.ts';
 import { fromTemplate, type MintTemplate, type Planned, toTemplate } from './mint-template.ts';
 import { tokenTypeOf } from './proven-key.ts';
 import { spellRights } from './spelled-rights.ts';
 
-export interface MintDeps {
+export interface MintDeps
+  extends Pick<GrantParts, 'registry' | 'logins' | 'refreshTokens' | 'engine' | 'now'> {
   readonly issuer: string;
-  readonly registry: Registry;
-  readonly logins: LoginStore;
-  readonly refreshTokens: RefreshTokens;
   readonly refreshJwts: Pick<RefreshJwts, 'sign'>;
-  readonly engine: Pick<EngineHandle, 'issueIdToken'>;
   readonly sign: SignJwt;
   /** Seconds. */
   readonly lifetimes: { readonly login: number; readonly userinfoToken: number };
-  readonly now: () => number;
 }
 
 /** When a token is made, and the login that begins with it. */

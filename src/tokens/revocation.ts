@@ -2,21 +2,14 @@
 
 import type { Author } from '../changes/author.ts';
 import type { Revocations } from '../changes/revocations.ts';
-import type { Connections } from '../connections/connections.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import type { Application } from '../nouns/index.ts';
-import type { Registry } from '../registry/registry.ts';
-import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
-import type { PresentedTokens } from './identify.ts';
+import type { LoginRow, TokenRow } from '../storage/contract.ts';
+import type { GrantParts } from './grants/parts.ts';
 
-export interface RevocationDeps {
-  readonly presentedTokens: Pick<PresentedTokens, 'identify'>;
-  readonly registry: Pick<Registry, 'findRow' | 'isAhead' | 'isAlive'>;
-  readonly logins: Pick<LoginStore, 'find'>;
-  readonly connections: Pick<Connections, 'identify' | 'end'>;
+export interface RevocationDeps
+  extends Pick<GrantParts, 'presentedTokens' | 'registry' | 'logins' | 'connections' | 'now'> {
   readonly revocations: Pick<Revocations, 'revokeToken' | 'revokeLogin'>;
-  /** Milliseconds. */
-  readonly now: () => number;
 }
 
 /** Who asks: a client that has authenticated, and how the audit names it. */

@@ -43,11 +43,10 @@ function requireSupported(parameters: Parameters): void {
   }
 }
 
+type OfResource = SubjectToken & { readonly resource: string };
+
 /** The person who logged in is not the subject of the new token. */
-function withoutIdentity<T extends Pick<SubjectToken, 'openid'>>({
-  openid: _,
-  ...token
-}: T): Omit<T, 'openid'> {
+function withoutIdentity({ openid: _, ...token }: OfResource): Omit<OfResource, 'openid'> {
   return token;
 }
 
@@ -88,7 +87,7 @@ async function requireMayTrade(token: SubjectToken, client: Application, view: D
 export function createTokenExchangeGrant(parts: GrantParts): Grant {
   const { users, exchangeLimit, now } = parts;
 
-  async function requireSubjectToken(request: GrantRequest): Promise<SubjectToken & { resource: string }> {
+  async function requireSubjectToken(request: GrantRequest): Promise<OfResource> {
     const { parameters, view, client } = request;
     const token = request.subject
       ? toSubjectToken(request.subject)
