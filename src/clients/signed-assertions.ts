@@ -82,7 +82,7 @@ function findHeaderProblem(header: Header, { types, typeRemedy }: AssertionRules
   return `typ is ${show(typ)}: ${typeRemedy}`;
 }
 
-/** @returns the problem, for the log; undefined if there is none in what every kind has */
+/** @returns what is wrong with the members that every kind has, for the log; undefined if nothing is */
 export function findCommonProblem(
   claims: JWTPayload,
   header: Header,
