@@ -1,12 +1,12 @@
 /** What is presented for an exchange (RFC 8693 section 2.1): an access token of ours, or a connection token. */
 import type { LivingConnection } from '../../connections/connections.ts';
+import type { DirectoryView } from '../../directory/directory.ts';
 import { MalformedRequest } from '../../errors/domain.ts';
 import { type DeviceAccess, fromStoredAccess } from '../../permissions/device-access.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
 import { fromStored } from '../../permissions/stored.ts';
 import type { AccountFacts, Bound, TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import type { GrantRequest } from '../grant.ts';
 import type { GrantParts } from './parts.ts';
 
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
@@ -123,7 +123,7 @@ export function toSubjectToken(found: FoundToken): SubjectToken {
 export async function findSubjectToken(
   value: string,
   type: string,
-  { view, address }: GrantRequest,
+  { view, address }: { readonly view: DirectoryView; readonly address: string },
   { presentedTokens, connections }: Pick<GrantParts, 'presentedTokens' | 'connections'>,
 ): Promise<SubjectToken | undefined> {
   if (type === ACCESS_TOKEN_TYPE) {
