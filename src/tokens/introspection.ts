@@ -55,11 +55,11 @@ export async function findParties({ organization, application }: TokenRow | Logi
   return found?.enabled && client ? { organization: found, client } : undefined;
 }
 
-/** For the log; undefined if nothing was dropped. */
-export function noteOfCut({ id, permissions }: TokenRow | LoginRow): string | undefined {
-  return permissions.isCut
-    ? `token ${id} has too many alternatives for one table: some were dropped`
-    : undefined;
+export function remarkCut(
+  { id, permissions }: TokenRow | LoginRow,
+  { remark }: Pick<IntrospectionCaller, 'remark'>,
+): void {
+  if (permissions.isCut) remark?.(`token ${id} has too many alternatives for one table: some were dropped`);
 }
 
 function tokenFacts(token: TokenRow): Record<string, unknown> {
@@ -156,8 +156,7 @@ export function createIntrospect(deps: IntrospectionDeps) {
     // A used refresh token still ends its login when revoked, but is not active.
     const isUsed = living?.kind === 'refresh token' && !living.isCurrent;
     if (!living || isUsed || !maySee(caller.client, living)) return INACTIVE;
-    const note = noteOfCut(living.row);
-    if (note !== undefined) caller.remark?.(note);
+    remarkCut(living.row, caller);
     const answer = await describe(living, caller.view, deps);
     if (answer !== INACTIVE) found.keep(answer, living);
     return answer;

@@ -17,9 +17,7 @@ export interface Planned {
   readonly json: string;
 }
 
-export interface MintTemplate {
-  readonly row: TokenRow;
-  readonly rights: FullRights;
+export interface MintTemplate extends Pick<Planned, 'row' | 'rights'> {
   /** The claims before and after those that differ. */
   readonly json: { readonly head: string; readonly tail: string };
 }

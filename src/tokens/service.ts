@@ -6,8 +6,6 @@
  *
  * This file puts its parts together.
  */
-import type { SignJwt } from '../keys/sign-jwt.ts';
-import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import type { Storage } from '../storage/contract.ts';
 import { createGrants } from './grants/index.ts';
 import { createLostAnswers } from './grants/lost-answers.ts';
@@ -16,23 +14,21 @@ import { createIntrospect } from './introspection.ts';
 import { createIssueToken } from './issue.ts';
 import { createKeptAnswers, type KeptAnswersDeps } from './kept-answers.ts';
 import { createKeptDecisions } from './kept-decisions.ts';
-import { createMint } from './mint.ts';
+import { createMint, type MintDeps } from './mint.ts';
 import { createRevoke, type RevocationDeps } from './revocation.ts';
 import { createFindTokenRights } from './token-rights.ts';
 
 export type TokenService = ReturnType<typeof createTokenService>;
 
-export interface TokenServiceDeps extends Omit<GrantParts, 'logins' | 'audit' | 'lostAnswers'> {
-  readonly issuer: string;
-  readonly marks: KeptAnswersDeps['marks'];
+export interface TokenServiceDeps
+  extends Omit<GrantParts, 'logins' | 'audit' | 'lostAnswers' | 'lifetimes'>,
+    Pick<MintDeps, 'issuer' | 'refreshJwts' | 'sign'>,
+    Pick<RevocationDeps, 'revocations'>,
+    Pick<KeptAnswersDeps, 'marks'> {
   /** Bytes of memory for introspection answers, and as many for decisions, at most. */
   readonly keptBytes: number;
   readonly storage: Pick<Storage, 'logins' | 'counters' | 'audit'>;
-  readonly revocations: RevocationDeps['revocations'];
-  readonly refreshJwts: RefreshJwts;
-  readonly sign: SignJwt;
-  /** Seconds. */
-  readonly lifetimes: GrantParts['lifetimes'] & { readonly userinfoToken: number };
+  readonly lifetimes: GrantParts['lifetimes'] & MintDeps['lifetimes'];
 }
 
 export function createTokenService(deps: TokenServiceDeps) {

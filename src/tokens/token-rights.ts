@@ -4,7 +4,7 @@ import type { Permissions } from '../permissions/permissions.ts';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
 import { fromStored } from '../permissions/stored.ts';
 import type { PresentedTokens } from './identify.ts';
-import { findParties, type IntrospectionCaller, noteOfCut, servesResourceOf } from './introspection.ts';
+import { findParties, type IntrospectionCaller, remarkCut, servesResourceOf } from './introspection.ts';
 
 export interface TokenRights {
   readonly resource: Resource;
@@ -21,8 +21,9 @@ export function createFindTokenRights(presentedTokens: Pick<PresentedTokens, 'fi
   return async (
     presented: string,
     asked: string | undefined,
-    { client, view, remark }: Omit<IntrospectionCaller, 'turn'>,
+    caller: Omit<IntrospectionCaller, 'turn'>,
   ): Promise<TokenRights | undefined> => {
+    const { client, view } = caller;
     const living = await presentedTokens.findLiving(presented);
     if (living?.kind !== 'access token' || !servesResourceOf(living.row, client)) return undefined;
     const { row } = living;
@@ -34,8 +35,7 @@ export function createFindTokenRights(presentedTokens: Pick<PresentedTokens, 'fi
       view.findResource(row.resource as string),
     ]);
     if (!parties || resource?.organization !== row.organization) return undefined;
-    const note = noteOfCut(row);
-    if (note !== undefined) remark?.(note);
+    remarkCut(row, caller);
     return { resource, permissions: fromStored(row.permissions) };
   };
 }

@@ -8,7 +8,6 @@ import { findText } from '../../clients/form.ts';
 import { parseUserSubject } from '../../directory/subjects.ts';
 import { PermissionsNotAllowed, ProofRejected } from '../../errors/domain.ts';
 import type { User } from '../../nouns/index.ts';
-import type { DeviceAccess } from '../../permissions/device-access.ts';
 import { NOTHING } from '../../permissions/permissions.ts';
 import { defined } from '../../storage/defined.ts';
 import type { Grant, GrantRequest } from '../grant.ts';
@@ -19,11 +18,8 @@ import { type SubjectToken, toSubjectToken } from './subject-token.ts';
 
 export const DERIVED_LOGIN = 'urn:grantable:grant-type:derived-login';
 
-interface Parent {
-  readonly token: SubjectToken & { readonly devices: DeviceAccess };
-  /** Milliseconds. */
-  readonly expiresAt: number;
-}
+/** An access token, with the expiry of its login instead of its own. */
+type Parent = SubjectToken & Required<Pick<SubjectToken, 'devices' | 'expiresAt'>>;
 
 /** Id of the user who logged in: tokens made for others, or in another login, do not give that user more turns. */
 function originOf({ bounds, subject }: SubjectToken): string {
@@ -43,10 +39,10 @@ export function createDerivedLoginGrant({ users, registry, exchangeLimit }: Gran
     if (token.depth >= MAX_DEPTH) {
       throw new PermissionsNotAllowed({ description: `The token was derived ${MAX_DEPTH} times already.` });
     }
-    return { token: { ...token, devices: token.devices }, expiresAt: login.expiresAt };
+    return { ...token, devices: token.devices, expiresAt: login.expiresAt };
   }
 
-  async function requireUser({ token }: Parent, { parameters, client }: GrantRequest): Promise<User> {
+  async function requireUser(token: Parent, { parameters, client }: GrantRequest): Promise<User> {
     const wanted = findText(parameters, 'requested_subject') ?? token.subject;
     const user = await users.findBySubject(wanted);
     if (!user) throw new ProofRejected({ reason: 'the user is gone or disabled' });
@@ -68,11 +64,11 @@ export function createDerivedLoginGrant({ users, registry, exchangeLimit }: Gran
     goesOn: true,
     parameters: ['requested_subject'],
     async prove(request) {
-      const parent = await requireParent(request);
-      const { token, expiresAt } = parent;
+      const token = await requireParent(request);
+      const { resource, scope, permissions, devices, expiresAt } = token;
       const origin = originOf(token);
       await exchangeLimit(origin, 'user');
-      const user = await requireUser(parent, request);
+      const user = await requireUser(token, request);
       const subject = findText(request.parameters, 'requested_subject') ?? token.subject;
       const isAnother = subject !== token.subject;
       const own = { application: request.client.application.id, subject };
@@ -86,13 +82,7 @@ export function createDerivedLoginGrant({ users, registry, exchangeLimit }: Gran
         // Itself is the last of its nodes.
         ancestors: token.nodes.slice(0, -1),
         parentId: token.parentId,
-        parent: {
-          resource: token.resource,
-          scope: token.scope,
-          permissions: token.permissions,
-          devices: token.devices,
-          expiresAt,
-        },
+        parent: { resource, scope, permissions, devices, expiresAt },
         chain: chainOf(token, own, isAnother ? actFor(token) : token.act),
         origin,
         startsLogin: true,
