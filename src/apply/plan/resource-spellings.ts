@@ -1,5 +1,5 @@
 /**
- * `https://host` and `https://host/` name the same resource. An apply file may use both; the plan uses one: the
+ * `https://host` and `https://host/` name the same resource. Apply files and requests may use both; a plan uses one: the
  * spelling of the store, which is the `aud` of tokens that live, else the one with which the file defines the resource.
  */
 
@@ -7,6 +7,7 @@ import { findResourceSpelled } from '../../directory/collections.ts';
 import { canonicalIdentifier } from '../../permissions/resource-identifiers.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
+import { isGroup } from '../entries.ts';
 import type { ApplyFile, ApplyOrganization } from '../schema.ts';
 
 type Respell = (identifier: string) => string;
@@ -67,4 +68,32 @@ export async function respellResources(
     ...file,
     organizations: organizations.map((organization) => respelled(organization, respell)),
   };
+}
+
+/** Members of entries that name resources, beside `introspects`, which is a list. */
+const NAMES = ['identifier', 'resource'];
+const BY_NAME = ['resources', 'mayGrant'];
+
+/**
+ * One entry, or a merge patch of one, with the spellings of the store. What is not of the right type stays: the schema refuses it.
+ * @param entry of a resource, role, application or connection
+ */
+export async function respellEntry<T extends Readonly<Record<string, unknown>>>(
+  entry: T,
+  store: Pick<DirectoryStore, 'resources'>,
+): Promise<T> {
+  const respell = async <V>(named: V): Promise<V | string> =>
+    typeof named === 'string' ? ((await findResourceSpelled(store, named))?.identifier ?? named) : named;
+  const members = Object.entries(entry).map(async ([key, value]) => {
+    if (NAMES.includes(key)) return [key, await respell(value)];
+    if (BY_NAME.includes(key) && isGroup(value)) {
+      const named = Object.entries(value).map(async ([name, said]) => [await respell(name), said]);
+      return [key, Object.fromEntries(await Promise.all(named))];
+    }
+    if (key === 'introspects' && Array.isArray(value)) {
+      return [key, [...new Set(await Promise.all(value.map(respell)))]];
+    }
+    return [key, value];
+  });
+  return Object.fromEntries(await Promise.all(members));
 }

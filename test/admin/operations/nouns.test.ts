@@ -141,3 +141,45 @@ test('an organization is made, found by name, changed and removed by the server'
   assert.equal(removed.status, 204, removed.text);
   assert.equal((await admin.call('GET', '/organizations/globex', 'server')).status, 404);
 });
+
+test('a resource is named in any spelling of its identifier', async () => {
+  await using admin = await startAdmin();
+  const [stored, other] = ['https://api.acme.example/', 'https://API.acme.example'];
+  const tables = { orders: { read: true } };
+  const granted = { permissions: { tables } };
+  const role = await create(admin, 'roles', {
+    ...ENTRIES.roles,
+    resource: other,
+    mayGrant: { [other]: granted },
+  });
+  assert.equal(role.json.resource, stored);
+  assert.deepEqual(Object.keys(role.json.mayGrant), [stored]);
+  const patched = await admin.call('PATCH', `/organizations/acme/roles/${role.json.id}`, 'server', {
+    headers: { 'if-match': '"1"' },
+    json: { resource: other, mayGrant: { [other]: null } },
+  });
+  assert.equal(patched.status, 200, JSON.stringify(patched.json));
+  assert.equal(patched.json.resource, stored);
+  assert.deepEqual(patched.json.mayGrant ?? {}, {});
+  const application = await create(admin, 'applications', {
+    name: 'till',
+    grants: ['client_credentials'],
+    resources: { [other]: { tables } },
+    introspects: [other, stored],
+  });
+  assert.deepEqual(Object.keys(application.json.resources), [stored]);
+  assert.deepEqual(application.json.introspects, [stored]);
+  const connection = await create(admin, 'connections', { ...ENTRIES.connections, resource: other });
+  assert.equal(connection.json.resource, stored);
+});
+
+for (const identifier of ['https://api.acme.example', 'HTTPS://api.acme.example/']) {
+  test(`a second resource cannot be made as ${identifier}, another spelling`, async () => {
+    await using admin = await startAdmin();
+    for (const organization of ['acme', 'other']) {
+      const path = `/organizations/${organization}/resources`;
+      const made = await admin.call('POST', path, 'server', { json: { identifier } });
+      assert.equal(made.status, 409, JSON.stringify(made.json));
+    }
+  });
+}

@@ -18,6 +18,7 @@ import {
 } from '../../../apply/plan/organizations.ts';
 import { planAdministrator, planUser } from '../../../apply/plan/people.ts';
 import { type Editing, Plan, type Planning, type Step } from '../../../apply/plan/plan.ts';
+import { respellEntry } from '../../../apply/plan/resource-spellings.ts';
 import { checkTokenTypes } from '../../../apply/plan/token-types.ts';
 import { planWebhook } from '../../../apply/plan/webhooks.ts';
 import { toFieldProblems } from '../../../apply/problems.ts';
@@ -47,6 +48,9 @@ export interface Wanted<C extends ObjectCollection> {
    */
   readonly judge: (after: Nouns[C], touched: readonly string[]) => Promise<void>;
 }
+
+/** Whose entries name resources. */
+const NAME_RESOURCES: readonly ObjectCollection[] = ['resources', 'roles', 'applications', 'connections'];
 
 /** A planned noun. */
 export interface Edited<C extends ObjectCollection> {
@@ -217,10 +221,11 @@ const planners: { readonly [C in ObjectCollection]: PlanOne } = {
  * @throws FieldsRefused with everything that does not fit; Conflict when a name is taken
  */
 export async function planOne<C extends ObjectCollection>(
-  { collection, organization, reserved, before, body, judge }: Wanted<C>,
+  { collection, organization, reserved, before, body: said, judge }: Wanted<C>,
   names: Names,
   deps: OperationDeps,
 ): Promise<Edited<C>> {
+  const body = NAME_RESOURCES.includes(collection) ? await respellEntry(said, deps.store) : said;
   const { entry, touched, cleared }: Changed = before
     ? await applyPatch(collection, before, body, names)
     : { entry: body, touched: Object.keys(body), cleared: new Set() };
