@@ -9,7 +9,7 @@ import type { Application, AuthMethod, Grant } from '../nouns/index.ts';
 import { findRedirectUriProblem, isOnDevice } from '../nouns/redirect-uris.ts';
 import { isShownName, MAX_SHOWN_NAME } from '../nouns/shown-name.ts';
 import { jwks as publicKeys } from '../nouns/values.ts';
-import type { JsonObject } from '../permissions/json.ts';
+import { isJsonObject, type JsonObject } from '../permissions/json.ts';
 
 export interface AgentFacts {
   readonly clientId: string;
@@ -78,7 +78,7 @@ const unfitUri = (description: string): MetadataRejected =>
 
 /** @throws MetadataRejected */
 function requireObject(json: unknown, what: string): JsonObject {
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as JsonObject;
+  if (isJsonObject(json)) return json;
   throw new MetadataRejected(`${what} must be a JSON object.`);
 }
 

@@ -10,13 +10,6 @@ const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const BASIC = /^Basic +([A-Za-z0-9+/_-]+={0,2})$/i;
 const MAX_FIELDS = 200;
 
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** Whether a body, or a member of one, has members itself. */
-export function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** The body is not what it says to be. */
 export class UnreadableBody extends Refusal {}
 

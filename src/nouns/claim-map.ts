@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { didYouMean } from '../errors/similar.ts';
 import { quote } from '../errors/texts.ts';
+import { isJsonObject, type JsonObject } from '../permissions/json.ts';
 import { findValueProblem } from '../permissions/limits-json.ts';
 import { OF_USER } from '../permissions/variables.ts';
 import { claimName } from './claim-names.ts';
@@ -73,8 +74,6 @@ const A_VALUE =
   'must be text, a number, true, false, a variable, a choice, or a list or group of such values';
 
 type Path = readonly PropertyKey[];
-type Json = Readonly<Record<string, unknown>>;
-
 /** What is wrong at a place of the value. */
 class Misspelt extends Error {
   readonly path: Path;
@@ -83,10 +82,6 @@ class Misspelt extends Error {
     super(message);
     this.path = path;
   }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 interface Place {
@@ -121,7 +116,7 @@ function readConstant(value: unknown, { path, isOfRoles, isWithin }: Place): Cla
   throw new Misspelt(path, A_VALUE);
 }
 
-function readVariable(value: Json, place: Pick<Place, 'path'>): ClaimVariable {
+function readVariable(value: JsonObject, place: Pick<Place, 'path'>): ClaimVariable {
   const [key = '', ...others] = Object.keys(value);
   if (others.length > 0) throw new Misspelt(place.path, 'is a variable, which has one member');
   if (!Object.hasOwn(SOURCES, key)) {
@@ -139,8 +134,8 @@ function readVariable(value: Json, place: Pick<Place, 'path'>): ClaimVariable {
   return { source: key.slice(1) as ClaimVariable['source'], name };
 }
 
-const isVariable = (value: Json): boolean => Object.keys(value).some((key) => key.startsWith('$'));
-const isChoice = (value: Json): boolean => 'oneOf' in value || 'someOf' in value;
+const isVariable = (value: JsonObject): boolean => Object.keys(value).some((key) => key.startsWith('$'));
+const isChoice = (value: JsonObject): boolean => 'oneOf' in value || 'someOf' in value;
 
 function requireSize(size: number, of: 'entries' | 'members', path: Path): void {
   if (size === 0) throw new Misspelt(path, 'is empty');
@@ -167,7 +162,7 @@ function readDefault(value: unknown, path: Path, values: readonly string[], give
   return { default: read };
 }
 
-function readChoice(value: Json, place: Place): ClaimValue {
+function readChoice(value: JsonObject, place: Place): ClaimValue {
   const unknown = Object.keys(value).find((key) => !CHOICE_KEYS.includes(key));
   if (unknown !== undefined) {
     throw new Misspelt(inside(place, unknown), `is an unknown key${didYouMean(unknown, CHOICE_KEYS)}`);
@@ -185,7 +180,7 @@ function readChoice(value: Json, place: Place): ClaimValue {
     );
   }
   const { from } = value;
-  if (from !== undefined && !isObject(from)) {
+  if (from !== undefined && !isJsonObject(from)) {
     throw new Misspelt(inside(place, 'from'), 'must be a variable, such as { $user: roles }');
   }
   const otherwise = readDefault(value.default, inside(place, 'default'), values, gives);
@@ -210,7 +205,7 @@ function readList(value: readonly unknown[], place: Place): ClaimValue {
   return { kind: 'list', items };
 }
 
-function readGroup(value: Json, place: Place): ClaimValue {
+function readGroup(value: JsonObject, place: Place): ClaimValue {
   if (place.isWithin) throw new Misspelt(place.path, `is a group within a ${place.isWithin}`);
   const names = Object.keys(value);
   requireSize(names.length, 'members', place.path);
@@ -226,7 +221,7 @@ function readGroup(value: Json, place: Place): ClaimValue {
 
 function readValue(value: unknown, place: Place): ClaimValue {
   if (Array.isArray(value)) return readList(value, place);
-  if (!isObject(value)) return readConstant(value, place);
+  if (!isJsonObject(value)) return readConstant(value, place);
   if (isChoice(value)) {
     if (place.isWithin === 'list') throw new Misspelt(place.path, 'is a choice in a list: write someOf');
     return readChoice(value, place);

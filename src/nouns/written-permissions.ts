@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { ACTIONS } from '../permissions/actions.ts';
 import { PermissionsError } from '../permissions/errors.ts';
+import { isJsonObject } from '../permissions/json.ts';
 import {
   findValueProblem,
   MAX_ALTERNATIVES,
@@ -68,7 +69,7 @@ function findTypeProblem(value: unknown, holder: Holder): string {
   // 1.50 and 1.5 are one number to YAML, and two texts.
   if (typeof value === 'number') return 'is a number with a fraction: write it in quotes';
   if (holder !== 'connection') return 'must be text, a whole number, true, false or a variable';
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return isJsonObject(value)
     ? 'must not be a variable: variables may stand in ceilings and roles only'
     : 'must be text, a whole number, true or false';
 }

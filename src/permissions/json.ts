@@ -20,12 +20,15 @@ export type Origin = 'written' | 'issued';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Whether a value has members, as objects of JSON have; lists have none. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** `value` as an object with members; throws `PermissionsError` (malformed), naming it `what`, for anything else. */
 export function requireObject(value: unknown, what: string): JsonObject {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new PermissionsError('malformed', `${what} must be a JSON object.`);
-  }
-  return value as JsonObject;
+  if (isJsonObject(value)) return value;
+  throw new PermissionsError('malformed', `${what} must be a JSON object.`);
 }
 
 /** The member that the object itself has; what a prototype was made to say counts for nothing. */

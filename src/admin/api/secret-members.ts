@@ -1,8 +1,6 @@
 /** Members of answers that hold secrets: their schemas say so, `z.string().meta({ secret: true })`. */
 import { z } from 'zod';
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+import { isJsonObject, type JsonObject } from '../../permissions/json.ts';
 
 /** The schema of what is inside, for one that only says whether it may be left out. */
 function unwrap(schema: unknown): unknown {
@@ -16,10 +14,7 @@ function unwrap(schema: unknown): unknown {
 
 const isMarked = (schema: unknown): boolean => schema instanceof z.ZodType && schema.meta()?.secret === true;
 
-function mapMembers(
-  value: Record<string, unknown>,
-  schemaOf: (name: string) => unknown,
-): Record<string, unknown> {
+function mapMembers(value: JsonObject, schemaOf: (name: string) => unknown): JsonObject {
   const kept = Object.entries(value).filter(([name]) => {
     const schema = schemaOf(name);
     return !isMarked(schema) && !isMarked(unwrap(schema));
@@ -36,7 +31,7 @@ export function withoutSecrets(schema: unknown, value: unknown): unknown {
   if (Array.isArray(value)) {
     return inner instanceof z.ZodArray ? value.map((item) => withoutSecrets(inner.element, item)) : value;
   }
-  if (!isObject(value)) return value;
+  if (!isJsonObject(value)) return value;
   if (inner instanceof z.ZodRecord) return mapMembers(value, () => inner.valueType);
   if (!(inner instanceof z.ZodObject)) return value;
   const { shape } = inner;

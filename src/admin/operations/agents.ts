@@ -8,11 +8,11 @@ import { retryOnConflict } from '../../changes/retry-on-conflict.ts';
 import { findAgent, isApproved } from '../../directory/registered-applications.ts';
 import { DomainError, NotFound } from '../../errors/domain.ts';
 import { AGENT_KINDS, type Application } from '../../nouns/index.ts';
+import type { JsonObject } from '../../permissions/json.ts';
 import { defined } from '../../storage/defined.ts';
 import { countLoginsOf, countTokensOf } from '../living.ts';
 import { isVisible, requireRowAccess, visiblePart } from '../rights/guards.ts';
 import type { OperationDeps } from './deps.ts';
-import type { JsonGroup } from './nouns/merge-patch.ts';
 import { createNames, rowOf, toObject } from './nouns/to-object.ts';
 import { type Call, defineOperation, type PageQuery, type Where } from './operation.ts';
 import { requireNoun } from './path-nouns.ts';
@@ -67,7 +67,7 @@ async function toRow(
   application: Application,
   { organization }: Pick<Where, 'organization'>,
   deps: OperationDeps,
-): Promise<JsonGroup> {
+): Promise<JsonObject> {
   const object = await toObject('applications', application, createNames(deps.store));
   const { agent: of, agentApproval, agentUnusedSince, createdAt } = application;
   const approval = agentApproval && { ...agentApproval, at: toMoment(agentApproval.at) };

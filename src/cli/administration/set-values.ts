@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { ApplyFileError } from '../../apply/file-error.ts';
 import { readYaml } from '../../apply/yaml-document.ts';
 import { quote } from '../../errors/texts.ts';
+import { isJsonObject, type JsonObject } from '../../permissions/json.ts';
 import { type CommandIo, UsageError } from '../command.ts';
 import { readAll } from '../input.ts';
 
@@ -12,12 +13,6 @@ export interface BodyOptions {
   readonly file?: string | undefined;
   readonly set?: readonly string[] | undefined;
   readonly unset?: readonly string[] | undefined;
-}
-
-type Members = Record<string, unknown>;
-
-function isGroup(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @returns the members of `a.b\.c`: `a` and `b.c` */
@@ -37,9 +32,9 @@ function readValue(text: string): unknown {
   }
 }
 
-function setMember(body: Members, path: readonly string[], value: unknown): Members {
+function setMember(body: JsonObject, path: readonly string[], value: unknown): JsonObject {
   const [key = '', ...rest] = path;
-  const inner = isGroup(body[key]) ? body[key] : {};
+  const inner = isJsonObject(body[key]) ? body[key] : {};
   return { ...body, [key]: rest.length === 0 ? value : setMember(inner, rest, value) };
 }
 
@@ -48,11 +43,11 @@ async function readText(file: string, io: CommandIo): Promise<string> {
 }
 
 /** @throws ApplyFileError */
-async function readFileBody(file: string, io: CommandIo): Promise<Members> {
+async function readFileBody(file: string, io: CommandIo): Promise<JsonObject> {
   const { value, problems } = readYaml(await readText(file, io), true);
   const name = file === '-' ? 'stdin' : file;
   if (problems.length > 0) throw new ApplyFileError(name, problems);
-  if (!isGroup(value)) throw new ApplyFileError(name, 'is not an object: write the members of one');
+  if (!isJsonObject(value)) throw new ApplyFileError(name, 'is not an object: write the members of one');
   return value;
 }
 
@@ -60,7 +55,10 @@ async function readFileBody(file: string, io: CommandIo): Promise<Members> {
  * What a file says, changed by what the options say.
  * @throws UsageError, ApplyFileError
  */
-export async function readBody({ file, set = [], unset = [] }: BodyOptions, io: CommandIo): Promise<Members> {
+export async function readBody(
+  { file, set = [], unset = [] }: BodyOptions,
+  io: CommandIo,
+): Promise<JsonObject> {
   let body = file === undefined ? {} : await readFileBody(file, io);
   for (const given of set) {
     const equals = given.indexOf('=');

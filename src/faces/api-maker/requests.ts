@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { cut, quote } from '../../errors/texts.ts';
 import { Refusal } from '../../http/refusal.ts';
+import { isJsonObject } from '../../permissions/json.ts';
 import { DATABASE_USER } from '../../tokens/grants/database-user.ts';
 import type { TokenQuestion } from '../face.ts';
-import { isObject } from '../requests.ts';
 
 /** A field is missing, unknown or ill-typed (HTTP 400). */
 export class FieldRefused extends Refusal {
@@ -71,7 +71,7 @@ function parse<T extends z.ZodType>(schema: T, value: unknown, block: string): z
   throw new FieldRefused(field, `${field} is required, as text`);
 }
 
-const isRenewal = (block: unknown): boolean => isObject(block) && 'refresh_token' in block;
+const isRenewal = (block: unknown): boolean => isJsonObject(block) && 'refresh_token' in block;
 
 function parseUser(block: unknown): TokenRequest {
   if (isRenewal(block)) {
@@ -105,7 +105,7 @@ function parseRow(block: unknown): TokenRequest {
 
 /** @throws FieldRefused */
 export function parseTokenRequest(body: unknown): TokenRequest {
-  if (!isObject(body)) throw new FieldRefused('authTokenType', 'the body must be a JSON object');
+  if (!isJsonObject(body)) throw new FieldRefused('authTokenType', 'the body must be a JSON object');
   const { authTokenType: type, authTokenAM, authTokenAMDB, ...others } = body;
   if (type !== 'AM' && type !== 'AM_DB') {
     throw new FieldRefused('authTokenType', 'authTokenType is required: AM or AM_DB');

@@ -7,13 +7,13 @@ import { userSubject } from '../../directory/subjects.ts';
 import { isActive } from '../../directory/users.ts';
 import { ProofRejected } from '../../errors/domain.ts';
 import type { User } from '../../nouns/index.ts';
+import { isJsonObject } from '../../permissions/json.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { IssuedAccess } from '../../tokens/grant.ts';
 import { DERIVED_LOGIN } from '../../tokens/grants/derived-login.ts';
 import { type Ask, type Face, type FaceRequest, insteadOf, Reply } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
-import { isObject } from '../requests.ts';
 import { deviceHive } from './declaration.ts';
 import { isLetIn, mayRefresh } from './device-rights.ts';
 import { ACCESS_DENIED, DeviceHiveRefusal, toFailure, UNAUTHORIZED, unauthorized } from './errors.ts';
@@ -119,7 +119,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
   return {
     name: deviceHive.name,
     alsoBelow: ['/dh/rest'],
-    isFor: (path, body) => path !== '/token' || (isObject(body) && Object.hasOwn(body, 'login')),
+    isFor: (path, body) => path !== '/token' || (isJsonObject(body) && Object.hasOwn(body, 'login')),
     origins: 'any',
     headers: ['Origin', 'Accept', 'Auth-DeviceID', 'Auth-DeviceKey'],
     fail: toFailure,

@@ -7,8 +7,8 @@ import {
   toExtent,
 } from '../../permissions/device-access.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
+import { isJsonObject, type JsonObject } from '../../permissions/json.ts';
 import { defined } from '../../storage/defined.ts';
-import { type Fields, isObject } from '../requests.ts';
 import { findActionId, findActionName } from './actions.ts';
 import { DeviceHiveRefusal, INVALID_PARAMETERS } from './errors.ts';
 
@@ -55,8 +55,8 @@ function missing(property: string): DeviceHiveRefusal {
   );
 }
 
-function requireObject(body: unknown): Fields {
-  if (!isObject(body)) throw new DeviceHiveRefusal(400, INVALID_PARAMETERS);
+function requireObject(body: unknown): JsonObject {
+  if (!isJsonObject(body)) throw new DeviceHiveRefusal(400, INVALID_PARAMETERS);
   return body;
 }
 

@@ -3,10 +3,10 @@ import { type ApplicationFacts, displayNameOf } from '../../changes/applications
 import { RegistrationClosed } from '../../errors/domain.ts';
 import { Refusal } from '../../http/refusal.ts';
 import type { Application, User } from '../../nouns/index.ts';
+import type { JsonObject } from '../../permissions/json.ts';
 import { defined } from '../../storage/defined.ts';
 import { type FaceRequest, type FaceRoutes, insteadOf, Reply } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
-import type { Fields } from '../requests.ts';
 import { type Person, requirePerson } from './access.ts';
 import { malformed } from './failures.ts';
 import { authorFor, fieldsOf, findList, requireText, toDateTime } from './requests.ts';
@@ -47,7 +47,7 @@ export function createAppRoutes({ users, applications }: FaceParts): FaceRoutes 
   /** @param before what stays as it is where nothing is said of it */
   async function readFacts(
     { view, client }: FaceRequest,
-    fields: Fields,
+    fields: JsonObject,
     { user, token }: Person,
     before?: Application,
   ): Promise<ApplicationFacts> {

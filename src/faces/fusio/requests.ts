@@ -1,9 +1,9 @@
 /** What Fusio's clients send. Whatever has another type than it must have counts as not sent. */
 import { type Author, authorOf } from '../../changes/author.ts';
 import type { User } from '../../nouns/index.ts';
+import { isJsonObject, type JsonObject } from '../../permissions/json.ts';
 import type { NewCode } from '../../tokens/codes.ts';
 import type { FaceRequest } from '../face.ts';
-import { type Fields, isObject } from '../requests.ts';
 import { fusio } from './declaration.ts';
 import { malformed } from './failures.ts';
 import { parseScopes } from './scopes.ts';
@@ -11,26 +11,26 @@ import { parseScopes } from './scopes.ts';
 const VERIFIER = /^[A-Za-z0-9_-]{43}$/;
 
 /** @throws Refusal 400 for a body that is not an object */
-export function fieldsOf({ body = {} }: FaceRequest): Fields {
-  if (!isObject(body)) throw malformed('The body must be an object');
+export function fieldsOf({ body = {} }: FaceRequest): JsonObject {
+  if (!isJsonObject(body)) throw malformed('The body must be an object');
   return body;
 }
 
 /** @returns undefined if it is missing or empty */
-export function findText(fields: Fields, name: string): string | undefined {
+export function findText(fields: JsonObject, name: string): string | undefined {
   const value = fields[name];
   return typeof value === 'string' && value !== '' && value.isWellFormed() ? value : undefined;
 }
 
 /** @param missing what is said then @throws Refusal 400 */
-export function requireText(fields: Fields, name: string, missing: string): string {
+export function requireText(fields: JsonObject, name: string, missing: string): string {
   const text = findText(fields, name);
   if (text === undefined) throw malformed(missing);
   return text;
 }
 
 /** @returns undefined if it is missing @throws Refusal 400 for a value that is not a list of texts */
-export function findList(fields: Fields, name: string): readonly string[] | undefined {
+export function findList(fields: JsonObject, name: string): readonly string[] | undefined {
   const value = fields[name];
   if (value === undefined || value === null) return undefined;
   const isList = Array.isArray(value) && value.every((item) => typeof item === 'string');
@@ -39,7 +39,7 @@ export function findList(fields: Fields, name: string): readonly string[] | unde
 }
 
 /** The scopes that are asked for; undefined for all. @throws Refusal 400 for a value that is not a text */
-export function readScopes({ scope }: Fields): readonly string[] | undefined {
+export function readScopes({ scope }: JsonObject): readonly string[] | undefined {
   if (scope === undefined || scope === null) return undefined;
   // Taken for nothing it would ask for everything.
   if (typeof scope !== 'string') throw malformed('scope must be a text');

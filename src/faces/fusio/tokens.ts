@@ -4,6 +4,7 @@
  */
 import { ProofRejected, RefreshTokenTooOld } from '../../errors/domain.ts';
 import type { User } from '../../nouns/index.ts';
+import type { JsonObject } from '../../permissions/json.ts';
 import { defined } from '../../storage/defined.ts';
 import {
   type ApplicationSecret,
@@ -14,7 +15,6 @@ import {
   type TokenQuestion,
 } from '../face.ts';
 import type { FaceParts } from '../parts.ts';
-import type { Fields } from '../requests.ts';
 import { requireToken } from './access.ts';
 import type { FusioSettings } from './declaration.ts';
 import { malformed, oauthError, unknownCredentials } from './failures.ts';
@@ -45,7 +45,7 @@ function describe(user: User | undefined): Record<string, unknown> {
 }
 
 /** @param fields where they may stand too, with one grant @throws Refusal 400 */
-function requireCredentials({ basic, header }: FaceRequest, fields: Fields = {}): ApplicationSecret {
+function requireCredentials({ basic, header }: FaceRequest, fields: JsonObject = {}): ApplicationSecret {
   // The original compares the scheme with its case.
   if (basic?.clientSecret && header('authorization').startsWith('Basic ')) return basic;
   const clientId = requireText(fields, 'client_id', NO_CREDENTIALS);
@@ -109,49 +109,50 @@ export function createTokenRoutes({ users, presentedTokens, codes, revocations }
     );
   }
 
-  const grants: Readonly<Record<string, (fields: Fields, question: Question) => ReturnType<typeof askFor>>> =
-    {
-      async client_credentials(fields, question) {
-        const as = requireCredentials(question.request);
-        const scopes = readScopes(fields);
-        const answer = (await isPerson(question.request, as))
-          ? askFor(passwordOf(as.clientId, as.clientSecret), { ...question, scopes })
-          : askFor({ grantType: 'client_credentials' }, { ...question, scopes, as, startsLogin: true });
-        return answer.catch(insteadOf(ProofRejected, unknownCredentials));
-      },
+  const grants: Readonly<
+    Record<string, (fields: JsonObject, question: Question) => ReturnType<typeof askFor>>
+  > = {
+    async client_credentials(fields, question) {
+      const as = requireCredentials(question.request);
+      const scopes = readScopes(fields);
+      const answer = (await isPerson(question.request, as))
+        ? askFor(passwordOf(as.clientId, as.clientSecret), { ...question, scopes })
+        : askFor({ grantType: 'client_credentials' }, { ...question, scopes, as, startsLogin: true });
+      return answer.catch(insteadOf(ProofRejected, unknownCredentials));
+    },
 
-      async password(fields, question) {
-        const username = requireText(fields, 'username', 'username is missing');
-        const password = requireText(fields, 'password', 'password is missing');
-        const as = requireCredentials(question.request);
-        const scopes = readScopes(fields);
-        return askFor(passwordOf(username, password), { ...question, scopes, as }).catch(
-          insteadOf(ProofRejected, () => oauthError('invalid_grant', 'Unknown user')),
-        );
-      },
+    async password(fields, question) {
+      const username = requireText(fields, 'username', 'username is missing');
+      const password = requireText(fields, 'password', 'password is missing');
+      const as = requireCredentials(question.request);
+      const scopes = readScopes(fields);
+      return askFor(passwordOf(username, password), { ...question, scopes, as }).catch(
+        insteadOf(ProofRejected, () => oauthError('invalid_grant', 'Unknown user')),
+      );
+    },
 
-      async refresh_token(fields, question) {
-        const refreshToken = requireText(fields, 'refresh_token', 'refresh_token is missing');
-        return refresh(refreshToken, { ...question, as: requireCredentials(question.request) });
-      },
+    async refresh_token(fields, question) {
+      const refreshToken = requireText(fields, 'refresh_token', 'refresh_token is missing');
+      return refresh(refreshToken, { ...question, as: requireCredentials(question.request) });
+    },
 
-      async authorization_code(fields, question) {
-        const value = requireText(fields, 'code', 'code is missing');
-        const as = requireCredentials(question.request, fields);
-        const { code, verifier } = splitCode(value);
-        const own = await codes.findRedirectUri(code);
-        const parameters = {
-          code,
-          // A code that did not come from this API ends, like a stolen one.
-          redirect_uri: findText(fields, 'redirect_uri') ?? own ?? 'none',
-          ...(own !== undefined && verifier !== undefined && { code_verifier: verifier }),
-        };
-        const proof = { grantType: 'authorization_code', parameters };
-        return askFor(proof, { ...question, as, startsLogin: true }).catch(
-          insteadOf(ProofRejected, () => oauthError('invalid_grant', 'Invalid code')),
-        );
-      },
-    };
+    async authorization_code(fields, question) {
+      const value = requireText(fields, 'code', 'code is missing');
+      const as = requireCredentials(question.request, fields);
+      const { code, verifier } = splitCode(value);
+      const own = await codes.findRedirectUri(code);
+      const parameters = {
+        code,
+        // A code that did not come from this API ends, like a stolen one.
+        redirect_uri: findText(fields, 'redirect_uri') ?? own ?? 'none',
+        ...(own !== undefined && verifier !== undefined && { code_verifier: verifier }),
+      };
+      const proof = { grantType: 'authorization_code', parameters };
+      return askFor(proof, { ...question, as, startsLogin: true }).catch(
+        insteadOf(ProofRejected, () => oauthError('invalid_grant', 'Invalid code')),
+      );
+    },
+  };
 
   return {
     async 'POST /consumer/login'(request, ask) {

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { cut } from '../../errors/texts.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
+import { isJsonObject } from '../../permissions/json.ts';
 import type { Permissions } from '../../permissions/permissions.ts';
 import { parsePermissions } from '../../permissions/permissions-json.ts';
-import { isObject } from '../requests.ts';
 
 const MAX_VISITORS = 100;
 /** UTF-16 units of the path to a member that an answer quotes. */
@@ -52,12 +52,12 @@ const toMap = (value: unknown): unknown => (Array.isArray(value) && value.length
 
 function readTables(tables: unknown): unknown {
   const map = toMap(tables);
-  if (!isObject(map)) return map;
+  if (!isJsonObject(map)) return map;
   return Object.fromEntries(Object.entries(map).map(([table, flags]) => [table, toMap(flags)]));
 }
 
 function readPermissions(permissions: unknown): Permissions {
-  if (!isObject(permissions) || typeof permissions.isAdmin !== 'boolean') {
+  if (!isJsonObject(permissions) || typeof permissions.isAdmin !== 'boolean') {
     throw new Refusal(400, 'data.permissions is missing or ill-typed');
   }
   const { tables = {} } = permissions;

@@ -1,8 +1,9 @@
 /** What Usergrid's clients send, read into values. */
+
+import { isJsonObject, type JsonObject } from '../../permissions/json.ts';
 import { defined } from '../../storage/defined.ts';
 import { LONGEST_TOKEN } from '../../tokens/expiry.ts';
 import type { ApplicationSecret, FaceRequest } from '../face.ts';
-import { type Fields, isObject } from '../requests.ts';
 import type { UsergridSettings } from './declaration.ts';
 import { GrantRefused, UsergridRefusal } from './errors.ts';
 
@@ -11,7 +12,7 @@ const MAX_NAME = 200;
 const MILLISECONDS = /^\d{1,15}$/;
 
 /** The members of a body, whatever they are; none of a body that has none. */
-export const fieldsOf = (body: unknown): Fields => (isObject(body) ? body : {});
+export const fieldsOf = (body: unknown): JsonObject => (isJsonObject(body) ? body : {});
 
 const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value : undefined;
@@ -41,7 +42,7 @@ export function parseTtl(value: unknown): number | undefined {
 export type TokenFields = ReturnType<typeof parseTokenFields>;
 
 /** A field without a text makes a wrong login; the answer does not say which field. @throws UsergridRefusal */
-function parseTokenFields(fields: Fields, basic: ApplicationSecret | undefined) {
+function parseTokenFields(fields: JsonObject, basic: ApplicationSecret | undefined) {
   const [clientId, clientSecret] = [textOf(fields.client_id), textOf(fields.client_secret)];
   const isPair = clientId !== undefined && clientSecret !== undefined;
   return {
@@ -73,7 +74,7 @@ export function parseTokenQuery(request: FaceRequest): TokenFields {
   return parseTokenFields(fields, basic);
 }
 
-function optionalText(fields: Fields, name: string): string | undefined {
+function optionalText(fields: JsonObject, name: string): string | undefined {
   const value = fields[name];
   if (value === undefined || value === null || value === '') return undefined;
   if (typeof value !== 'string') throw new UsergridRefusal('illegal_argument', `${name} must be text`);
@@ -82,7 +83,7 @@ function optionalText(fields: Fields, name: string): string | undefined {
 
 /** @throws UsergridRefusal */
 export function parseNewUser(body: unknown) {
-  if (!isObject(body)) throw new UsergridRefusal('illegal_argument', 'the body must be one user');
+  if (!isJsonObject(body)) throw new UsergridRefusal('illegal_argument', 'the body must be one user');
   const [username, email] = [optionalText(body, 'username'), optionalText(body, 'email')];
   if (username === undefined && email === undefined) {
     throw new UsergridRefusal('illegal_argument', 'Entity user requires a property named username');

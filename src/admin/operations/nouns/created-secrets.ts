@@ -3,9 +3,9 @@ import { createConnectionToken } from '../../../connections/connection-tokens.ts
 import { deriveClientSecret } from '../../../directory/client-secrets.ts';
 import { type Application, type CollectionName, type Nouns, usesSecret } from '../../../nouns/index.ts';
 import { toSecret } from '../../../nouns/webhook.ts';
+import type { JsonObject } from '../../../permissions/json.ts';
 import type { Reserved } from '../operation.ts';
 import { deriveBytes } from '../reserved.ts';
-import type { JsonGroup } from './merge-patch.ts';
 
 export type CreatedSecrets = {
   readonly [K in 'clientSecret' | 'password' | 'connectionToken' | 'secret']?: string;
@@ -15,7 +15,7 @@ export type CreatedSecrets = {
 export function findCreatedSecrets<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
-  body: JsonGroup,
+  body: JsonObject,
   { seed }: Reserved,
 ): CreatedSecrets {
   const isSaid = (key: string): boolean => body[key] !== undefined;

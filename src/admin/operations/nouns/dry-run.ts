@@ -5,6 +5,7 @@ import { effectOf } from '../../../changes/effects.ts';
 import { eachNoun, firstListed } from '../../../directory/collections.ts';
 import type { AdminTable } from '../../../nouns/admin-tables.ts';
 import { declarationOf, type Nouns, nameOf, type Resource } from '../../../nouns/index.ts';
+import type { JsonObject } from '../../../permissions/json.ts';
 import { defined } from '../../../storage/defined.ts';
 import { countTokensOf, MOST_COUNTED } from '../../living.ts';
 import type { Actor } from '../../rights/actor.ts';
@@ -12,7 +13,6 @@ import { hiddenColumns, isVisible, visiblePart } from '../../rights/guards.ts';
 import type { OperationDeps } from '../deps.ts';
 import type { dryRunResult } from '../operation.ts';
 import type { Edited } from './edit.ts';
-import type { JsonGroup } from './merge-patch.ts';
 import type { ObjectCollection } from './objects.ts';
 
 type DryRun = z.input<typeof dryRunResult>;
@@ -50,7 +50,7 @@ interface Seeing {
   readonly actor: Actor;
   readonly table: ObjectCollection;
   /** The object before the change, with the name of its organization. */
-  readonly row: JsonGroup;
+  readonly row: JsonObject;
 }
 
 /** A dry run tells no more than the objects themselves: values of columns, names, and how many there are. */

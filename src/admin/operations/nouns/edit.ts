@@ -25,11 +25,12 @@ import { toFieldProblems } from '../../../apply/problems.ts';
 import { type FieldProblem, FieldsRefused } from '../../../errors/domain.ts';
 import { MANAGEMENT } from '../../../nouns/built-in.ts';
 import type { Application, Noun, Nouns, Organization } from '../../../nouns/index.ts';
+import type { JsonObject } from '../../../permissions/json.ts';
 import { NOTHING } from '../../../permissions/permissions.ts';
 import type { OperationDeps } from '../deps.ts';
 import type { Reserved } from '../operation.ts';
 import { deriveBytes } from '../reserved.ts';
-import { type JsonGroup, mergePatch } from './merge-patch.ts';
+import { mergePatch } from './merge-patch.ts';
 import { entries, type ObjectCollection } from './objects.ts';
 import { type Names, toEntry, toGiven } from './to-object.ts';
 
@@ -41,7 +42,7 @@ export interface Wanted<C extends ObjectCollection> {
   /** Absent: it is made. */
   readonly before?: Nouns[C] | undefined;
   /** The body: an entry that the schema has parsed, or a merge patch. */
-  readonly body: JsonGroup;
+  readonly body: JsonObject;
   /**
    * Throws if the actor may not make or change the noun so. Called with what is planned, before anything beyond this
    * server is asked about it.
@@ -79,7 +80,7 @@ const ALWAYS: { readonly [C in ObjectCollection]: readonly string[] | 'all' } = 
 
 interface Changed {
   /** As the planner takes it. */
-  readonly entry: JsonGroup;
+  readonly entry: JsonObject;
   readonly touched: readonly string[];
   readonly cleared: ReadonlySet<string>;
 }
@@ -89,7 +90,7 @@ function shapeOf(collection: ObjectCollection): Readonly<Record<string, z.ZodTyp
 }
 
 /** Sent back as it was given, it changes nothing. */
-function findGivenProblems(body: JsonGroup, given: JsonGroup, known: ReadonlySet<string>): FieldProblem[] {
+function findGivenProblems(body: JsonObject, given: JsonObject, known: ReadonlySet<string>): FieldProblem[] {
   return Object.entries(body).flatMap(([key, value]) =>
     !known.has(key) && Object.hasOwn(given, key) && !isDeepStrictEqual(value, given[key])
       ? [{ path: `/${key}`, detail: `${key} cannot be changed` }]
@@ -100,10 +101,10 @@ function findGivenProblems(body: JsonGroup, given: JsonGroup, known: ReadonlySet
 /** @param passed members that the request leaves as they are: a party that is not held to this schema may have set them */
 function parseMembers(
   collection: ObjectCollection,
-  whole: JsonGroup,
+  whole: JsonObject,
   touched: readonly string[],
   passed: readonly string[],
-): { readonly parsed: JsonGroup; readonly problems: FieldProblem[] } {
+): { readonly parsed: JsonObject; readonly problems: FieldProblem[] } {
   const shape = shapeOf(collection);
   const problems: FieldProblem[] = [];
   const parsed: Record<string, unknown> = {};
@@ -136,7 +137,7 @@ function parseMembers(
 async function applyPatch<C extends ObjectCollection>(
   collection: C,
   before: Nouns[C],
-  patch: JsonGroup,
+  patch: JsonObject,
   names: Names,
 ): Promise<Changed> {
   const [current, given] = await Promise.all([
@@ -147,7 +148,7 @@ async function applyPatch<C extends ObjectCollection>(
   const body = Object.fromEntries(
     Object.entries(patch).filter(([key]) => known.has(key) || !Object.hasOwn(given, key)),
   );
-  const whole = mergePatch(current, body) as JsonGroup;
+  const whole = mergePatch(current, body) as JsonObject;
   const differing = [...new Set([...Object.keys(current), ...Object.keys(whole)])].filter(
     (key) => !isDeepStrictEqual(current[key], whole[key]),
   );
@@ -167,7 +168,7 @@ async function applyPatch<C extends ObjectCollection>(
 }
 
 /** What the planner takes as a value instead of as nothing said. */
-function emptied(collection: ObjectCollection, cleared: ReadonlySet<string>): JsonGroup {
+function emptied(collection: ObjectCollection, cleared: ReadonlySet<string>): JsonObject {
   if (collection !== 'applications') return {};
   return {
     ...(cleared.has('permissions') && { permissions: NOTHING }),

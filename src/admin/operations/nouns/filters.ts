@@ -6,8 +6,8 @@ import { MANAGEMENT } from '../../../nouns/built-in.ts';
 import { isNounId, type Organization, type UniqueKey } from '../../../nouns/index.ts';
 import { loginKey } from '../../../nouns/user.ts';
 import { findableEmail, findableUsername } from '../../../nouns/usernames.ts';
+import type { JsonObject } from '../../../permissions/json.ts';
 import type { OperationDeps } from '../deps.ts';
-import type { JsonGroup } from './merge-patch.ts';
 import type { Among } from './noun-operations.ts';
 import type { ObjectCollection } from './objects.ts';
 
@@ -51,7 +51,7 @@ const SEEN_BY = {
 
 const sees =
   (members: readonly string[]) =>
-  (part: JsonGroup): boolean =>
+  (part: JsonObject): boolean =>
     members.some((member) => Object.hasOwn(part, member));
 
 const NOTHING: Among = { id: '' };
@@ -106,7 +106,7 @@ async function searchUsers(
   const canonical = findableEmail(text) ?? findableUsername(text);
   if (canonical === undefined) return NOTHING;
   const owner = organization === MANAGEMENT.id ? undefined : organization;
-  const isNamed = ({ username, email }: JsonGroup): boolean =>
+  const isNamed = ({ username, email }: JsonObject): boolean =>
     (typeof username === 'string' && findableUsername(username) === canonical) ||
     (typeof email === 'string' && findableEmail(email) === canonical);
   return { listed: { key: 'login', value: loginKey(owner, canonical) }, isSeen: isNamed };

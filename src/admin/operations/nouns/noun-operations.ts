@@ -4,6 +4,7 @@ import { collectionOf } from '../../../directory/collections.ts';
 import { NotFound } from '../../../errors/domain.ts';
 import { MANAGEMENT } from '../../../nouns/built-in.ts';
 import type { Nouns, Organization } from '../../../nouns/index.ts';
+import type { JsonObject } from '../../../permissions/json.ts';
 import { type PageOptions, VersionConflict } from '../../../storage/contract.ts';
 import { defined } from '../../../storage/defined.ts';
 import type { Actor } from '../../rights/actor.ts';
@@ -15,7 +16,6 @@ import { findVisible } from '../visible-pages.ts';
 import { findCreatedSecrets } from './created-secrets.ts';
 import { describeEdit, describeRemovalOf, visibleOfDryRun } from './dry-run.ts';
 import { planOne } from './edit.ts';
-import type { JsonGroup } from './merge-patch.ts';
 import type { ObjectCollection, ObjectOf } from './objects.ts';
 import { createNames, isOf, type Names, rowOf, toObject } from './to-object.ts';
 
@@ -25,7 +25,7 @@ export interface Among {
   /** The only one that it can have. */
   readonly id?: string;
   /** Whether what the actor sees of one tells that it is among them: a list must not tell more than its objects. */
-  readonly isSeen?: (part: JsonGroup) => boolean;
+  readonly isSeen?: (part: JsonObject) => boolean;
 }
 
 /** An organization is its own. */
@@ -42,7 +42,7 @@ async function toRow<C extends ObjectCollection>(
   noun: Nouns[C],
   where: Pick<Where, 'organization'>,
   names: Names,
-): Promise<JsonGroup> {
+): Promise<JsonObject> {
   return rowOf(await toObject(collection, noun, names), ownerOf(collection, noun, where));
 }
 
@@ -91,7 +91,7 @@ export async function listNouns<C extends ObjectCollection>(
     const own = found.filter((noun) => isOf(collection, noun, ownerOf(collection, noun, call)));
     const parts = await Promise.all(own.map((noun) => show(collection, noun, call, names)));
     return parts.filter(
-      (part) => part !== undefined && (among.isSeen?.(part as JsonGroup) ?? true),
+      (part) => part !== undefined && (among.isSeen?.(part as JsonObject) ?? true),
     ) as ObjectOf<C>[];
   }
   return { body: await findVisible(call.query, read, toVisible) };
@@ -127,7 +127,7 @@ export async function createNoun<C extends ObjectCollection>(
   deps: OperationDeps,
 ): Promise<Answer<ObjectOf<C>>> {
   const { actor, organization, reserved, dryRun } = call;
-  const body = call.body as JsonGroup;
+  const body = call.body as JsonObject;
   const names = createNames(deps.store);
   async function judge(after: Nouns[C], touched: readonly string[]): Promise<void> {
     const row = await toRow(collection, after, call, names);
@@ -178,7 +178,7 @@ export async function changeNoun<C extends ObjectCollection>(
   const names = createNames(deps.store);
   const before = await findNoun(collection, id, call, deps);
   const row = await toRow(collection, before, call, names);
-  const body = call.body as JsonGroup;
+  const body = call.body as JsonObject;
   // Whether a hidden member has a value already must not show in how a change to it is answered.
   const hidden = hiddenColumns(actor, collection, row, Object.keys(body));
   requireRowAccess(actor, collection, { action: 'update', row, columns: hidden });

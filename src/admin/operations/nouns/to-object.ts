@@ -14,9 +14,9 @@ import {
   type User,
 } from '../../../nouns/index.ts';
 import type { Field } from '../../../nouns/noun.ts';
+import type { JsonObject } from '../../../permissions/json.ts';
 import type { DirectoryStore } from '../../../storage/contract.ts';
 import { defined } from '../../../storage/defined.ts';
-import type { JsonGroup } from './merge-patch.ts';
 import type { ObjectCollection, ObjectOf } from './objects.ts';
 
 /** Names by id, for the objects of one answer; each is read once. */
@@ -48,18 +48,18 @@ export async function toEntry<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
   names: Names,
-): Promise<JsonGroup> {
+): Promise<JsonObject> {
   const fields = Object.entries<Field>(declarationOf(collection).fields);
   const entry: Record<string, unknown> = await withNames(
     (id) => names.find(id),
     (nameOf) => Object.assign({}, ...fields.map(([name, field]) => entryOf(name, field, noun, nameOf))),
   );
-  if (entry.faces !== undefined) entry.faces = spellFaces(entry.faces as Record<string, JsonGroup>);
-  return toJson(entry) as JsonGroup;
+  if (entry.faces !== undefined) entry.faces = spellFaces(entry.faces as Record<string, JsonObject>);
+  return toJson(entry) as JsonObject;
 }
 
 /** What no file has and people want to see. */
-function furtherMembers<C extends CollectionName>(collection: C, noun: Nouns[C]): JsonGroup {
+function furtherMembers<C extends CollectionName>(collection: C, noun: Nouns[C]): JsonObject {
   if (collection === 'connections') {
     const { expiresAt } = noun as Connection;
     return defined({ expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt).toISOString() });
@@ -78,7 +78,7 @@ export async function toGiven<C extends CollectionName>(
   collection: C,
   noun: Nouns[C],
   names: Names,
-): Promise<JsonGroup> {
+): Promise<JsonObject> {
   const { id, number, version, createdAt, managedBy } = noun;
   const of = collection === 'organizations' ? undefined : organizationOf(collection, noun);
   return {
@@ -104,7 +104,7 @@ export async function toObject<C extends ObjectCollection>(
 }
 
 /** An object as rights compare it: with the name of its organization. */
-export function rowOf(object: object, { name }: Pick<Organization, 'name'>): JsonGroup {
+export function rowOf(object: object, { name }: Pick<Organization, 'name'>): JsonObject {
   return { ...object, organization: name };
 }
 
