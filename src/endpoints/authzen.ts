@@ -12,7 +12,7 @@ import { type JsonObject, readMember } from '../permissions/json.ts';
 import { createDecide, type Decision, NOT_ACTIVE, refuse } from '../tokens/table-decisions.ts';
 import type { FindTokenRights, TokenRights } from '../tokens/token-rights.ts';
 import { readEvaluations, readQuestion, readStopAt } from './authzen-questions.ts';
-import { parseJsonBody, requireJsonType } from './json-body.ts';
+import { parseObjectBody, requireJsonType } from './json-body.ts';
 import { type ClientRequest, type Requests, requireServing } from './requests.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -36,12 +36,12 @@ async function receive(
   const authenticate = (form: Form): Promise<ClientRequest> =>
     requests.authenticate({ authorization, form, state }, { servesPublic: false });
   if (authorization === '') {
-    const body = parseJsonBody(await readBody(ctx, MAX_FORM_BYTES));
+    const body = parseObjectBody(await readBody(ctx, MAX_FORM_BYTES));
     return { body, request: await authenticate(credentialsIn(body)) };
   }
   const text = await readBody(ctx, MAX_BODY_BYTES);
   const request = await authenticate({});
-  const body = parseJsonBody(text);
+  const body = parseObjectBody(text);
   // Refuses two ways at once.
   readCredentials(authorization, credentialsIn(body));
   return { body, request };

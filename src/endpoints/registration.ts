@@ -14,7 +14,7 @@ import type { JsonObject } from '../permissions/json.ts';
 import { REGISTERED_PREFIX } from '../provider/paths.ts';
 import { defined } from '../storage/defined.ts';
 import { PREFLIGHT_HEADERS } from './client-origins.ts';
-import { parseJsonBody, requireJsonType } from './json-body.ts';
+import { parseObjectBody, requireJsonType } from './json-body.ts';
 import type { Requests } from './requests.ts';
 
 export interface RegistrationEndpointDeps {
@@ -53,7 +53,7 @@ function toAnswer({ application, token, secret }: Registered, issuer: string): R
 
 async function readMetadata(ctx: Context): Promise<JsonObject> {
   requireJsonType(ctx);
-  return parseJsonBody(await readBody(ctx, MAX_BODY_BYTES));
+  return parseObjectBody(await readBody(ctx, MAX_BODY_BYTES));
 }
 
 /** @returns undefined without a header @throws TokenRejected */

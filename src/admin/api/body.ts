@@ -4,14 +4,11 @@ import type { z } from 'zod';
 import { toFieldProblems } from '../../apply/problems.ts';
 import { FieldsRefused, MalformedRequest } from '../../errors/domain.ts';
 import { readBody } from '../../http/body.ts';
+import { parseJsonBody } from '../../http/json-body.ts';
 import { Refusal } from '../../http/refusal.ts';
-import { PermissionsError } from '../../permissions/errors.ts';
-import { parseJsonText } from '../../permissions/json.ts';
 import type { Operation } from '../operations/operation.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
-/** Levels of objects and arrays: nine around a value that a row may have, and some for JSON in it. */
-const MAX_DEPTH = 16;
 
 const JSON_TYPE = 'application/json';
 /** RFC 7396. */
@@ -20,20 +17,6 @@ const MERGE_PATCH = 'application/merge-patch+json';
 /** The types that the body of an operation may have. */
 export function bodyTypesOf({ method }: Pick<Operation, 'method'>): readonly string[] {
   return method === 'PATCH' ? [MERGE_PATCH, JSON_TYPE] : [JSON_TYPE];
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return parseJsonText(text, MAX_DEPTH);
-  } catch (error) {
-    if (!(error instanceof PermissionsError)) throw error;
-    throw new MalformedRequest({
-      description:
-        error.code === 'too_large'
-          ? `The body has too many members, or is nested more than ${MAX_DEPTH} levels deep.`
-          : 'The body is not valid JSON, or an object in it has a name twice or one such as __proto__.',
-    });
-  }
 }
 
 function hasBody({ req }: Context): boolean {
@@ -70,6 +53,6 @@ export async function readJsonBody(
     const headers = operation.method === 'PATCH' ? { 'Accept-Patch': types.join(', ') } : {};
     throw new Refusal(415, `The body has another type. Send it as ${types.join(' or ')}.`, { headers });
   }
-  const value = parseJson(await readBody(ctx, MAX_BODY_BYTES));
+  const value = parseJsonBody(await readBody(ctx, MAX_BODY_BYTES));
   return { body: requireValid(schema, value), text: JSON.stringify(value) };
 }
