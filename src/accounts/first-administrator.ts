@@ -2,11 +2,11 @@
  * The first administrator makes their own account through a link that the server prints on the operator's terminal. The
  * link is good once, for a quarter of an hour, and only while the server has no administrator.
  */
-import { hash } from 'node:crypto';
 import type { Author } from '../changes/author.ts';
 import { DomainError } from '../errors/domain.ts';
 import type { User } from '../nouns/index.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
+import { rowKey } from '../storage/row-key.ts';
 import type { Administrators, NewAdministrator } from './administrators.ts';
 import type { OneTimeTokens } from './one-time-tokens.ts';
 
@@ -16,7 +16,7 @@ export const LINK_MINUTES = 15;
 
 const PURPOSE = 'first-administrator';
 /** Several links may be under way, from several starts: what they lead to is made by one at a time. */
-const CLAIM = { model: 'FirstAdministrator claim', key: hash('sha256', 'claim', 'buffer').subarray(0, 22) };
+const CLAIM = { model: 'FirstAdministrator claim', key: rowKey('claim', 22) };
 /** A process that dies while it makes the account holds the others up for so long. */
 const CLAIM_SECONDS = 60;
 

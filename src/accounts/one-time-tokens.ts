@@ -1,9 +1,10 @@
 /**
  * Secrets that are mailed or shown to a person and are good once, within a time. The store decides who is first.
  */
-import { hash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { ArtifactStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
+import { rowKey } from '../storage/row-key.ts';
 
 export type MailedPurpose = 'activation' | 'password-reset';
 
@@ -26,13 +27,9 @@ const PREFIX = 'gmt_';
 const RANDOM_BYTES = 32;
 /** The whole value: 256 bits have 43 digits in base64url. */
 const PATTERN = new RegExp(`^${PREFIX}[A-Za-z0-9_-]{43}$`);
-const KEY_BYTES = 22;
 
 const modelOf = (purpose: OneTimePurpose): string => `OneTime ${purpose}`;
-
-function keyOf(purpose: OneTimePurpose, token: string): Buffer {
-  return hash('sha256', `${modelOf(purpose)}\0${token}`, 'buffer').subarray(0, KEY_BYTES);
-}
+const keyOf = (purpose: OneTimePurpose, token: string): Buffer => rowKey(`${modelOf(purpose)}\0${token}`, 22);
 
 export function createOneTimeTokens({
   artifacts,

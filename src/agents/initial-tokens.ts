@@ -2,11 +2,11 @@
  * Initial access tokens (RFC 7591 section 3): an administrator gives one to those whose agents may register where strangers
  * may not. The store has a hash of it and counts its uses.
  */
-import { hash } from 'node:crypto';
 import { type Author, inAudit } from '../changes/author.ts';
 import { TokenRejected } from '../errors/domain.ts';
 import { invitationsNode, standingOf } from '../registry/nodes.ts';
 import type { ArtifactStore, AuditLog, Counters, NodeStore } from '../storage/contract.ts';
+import { rowKey } from '../storage/row-key.ts';
 
 export interface InitialToken {
   readonly id: string;
@@ -42,10 +42,8 @@ const PREFIX = 'gia_';
 /** 256 bits have 43 digits in base64url. */
 const PATTERN = new RegExp(`^${PREFIX}[A-Za-z0-9_-]{43}$`);
 const MODEL = 'InitialAccessToken';
-const KEY_BYTES = 22;
 
-const keyOf = (token: string): Buffer =>
-  hash('sha256', `${MODEL}\0${token}`, 'buffer').subarray(0, KEY_BYTES);
+const keyOf = (token: string): Buffer => rowKey(`${MODEL}\0${token}`, 22);
 
 export function createInitialTokens({ artifacts, counters, nodes, audit, now }: InitialTokensDeps) {
   const count = ({ id, expiresAt }: InitialToken, points: number) =>

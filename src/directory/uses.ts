@@ -1,7 +1,7 @@
 /** When and from where things are used, such as connections: written once a minute at most for each thing and process. */
-import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { ArtifactStore } from '../storage/contract.ts';
+import { rowKey } from '../storage/row-key.ts';
 
 const WRITTEN_EVERY_MS = 60_000;
 const KEPT_FOR_MS = 400 * 86_400_000;
@@ -22,7 +22,7 @@ export interface UsesDeps {
 /** The latest use of each thing. @param model kind of the things, under which their uses are stored */
 export function createUses<U extends Use>(model: string, { artifacts, now }: UsesDeps) {
   const written = new LRUCache<string, U>({ max: REMEMBERED });
-  const keyOf = (id: string) => hash('sha256', `${model}\0${id}`, 'buffer').subarray(0, 22);
+  const keyOf = (id: string) => rowKey(`${model}\0${id}`, 22);
 
   return {
     async find(id: string): Promise<U | undefined> {

@@ -3,13 +3,13 @@
  * application with it, or at the page itself. Only a recent login counts: another person may sit in front of the browser
  * later.
  */
-import { hash } from 'node:crypto';
 import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { User } from '../nouns/index.ts';
 import type { BrowserSession } from '../provider/interactions.ts';
+import { rowKey } from '../storage/row-key.ts';
 import { bindBrowser, findBinding } from './account-cookie.ts';
 import type { PageDeps } from './deps.ts';
 import type { ProvedUser } from './proof.ts';
@@ -20,8 +20,7 @@ type Login = Pick<BrowserSession, 'subject' | 'loggedInAt'>;
 const MODEL = 'AccountLogin';
 const RECENT_MS = 30 * 60_000;
 
-const keyOf = (binding: string): Buffer =>
-  hash('sha256', `account login ${binding}`, 'buffer').subarray(0, 16);
+const keyOf = (binding: string): Buffer => rowKey(`account login ${binding}`, 16);
 
 /** A login at the page itself. @returns what the browser holds after it, for the token of a form */
 export async function rememberLogin(

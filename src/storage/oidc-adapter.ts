@@ -3,10 +3,10 @@
  * hashed into keys and taken out of what is stored. Single use is decided here, by the store, because the engine reads
  * first and marks later.
  */
-import { hash } from 'node:crypto';
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
 import type { Artifact, ArtifactStore } from './contract.ts';
 import { defined } from './defined.ts';
+import { rowKey } from './row-key.ts';
 import { toSeconds } from './rows.ts';
 
 interface OidcAdapterDeps {
@@ -21,8 +21,7 @@ interface OidcAdapterDeps {
   readonly endSessionOf: (grantId: string) => Promise<void>;
 }
 
-const keyOf = (model: string, id: string): Buffer =>
-  hash('sha256', `engine ${model}\0${id}`, 'buffer').subarray(0, 16);
+const keyOf = (model: string, id: string): Buffer => rowKey(`engine ${model}\0${id}`, 16);
 
 /** For an artifact that the engine stores without a lifetime; all that Grantable lets it store have one. */
 const FOREVER_SECONDS = 10 * 365 * 86_400;

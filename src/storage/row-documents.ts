@@ -5,9 +5,9 @@
  *
  * A shared document says until when it is kept, which is never before the last row that refers to it has expired.
  */
-import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { isNounId } from '../nouns/index.ts';
+import { rowKey } from './row-key.ts';
 import {
   type GrantedRow,
   LOGIN_MEMBERS,
@@ -163,12 +163,8 @@ export function decodeRow<T extends GrantedRow, C extends keyof T>(
   return { ...shared, ...parsed, ancestors, ...columns };
 }
 
-const HASH_BYTES = 16;
-
 /** What a shared document is found by: 128 bits of SHA-256 of its text. */
-export function hashShared(text: string): Buffer {
-  return hash('sha256', text, 'buffer').subarray(0, HASH_BYTES);
-}
+export const hashShared = (text: string): Buffer => rowKey(text, 16);
 
 /**
  * The shared documents that this process wrote or read recently, so that it needs no query for them.
