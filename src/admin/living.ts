@@ -1,7 +1,7 @@
 /**
  * Tokens and logins as administrators see them: whether each still holds and how many hang below one.
  */
-import { standingsOf } from '../registry/standings.ts';
+import { livingOf } from '../registry/standings.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 
@@ -57,8 +57,7 @@ class Counting {
   }
 
   async count(rows: readonly TokenRow[]): Promise<void> {
-    const standings = await standingsOf(rows, this.#deps.storage.nodes);
-    this.living += standings.filter((standing) => standing !== 'ended').length;
+    this.living += (await livingOf(rows, this.#deps.storage.nodes)).length;
   }
 
   get result(): CountedTokens {
@@ -101,8 +100,7 @@ export async function countLoginsOf(
 ): Promise<{ readonly logins: number; readonly people: number; readonly isMore: boolean }> {
   const options = { by: 'application', id: application, now: now(), limit: LOGINS_LOOKED_AT } as const;
   const { items, next } = await storage.logins.page(options);
-  const standings = await standingsOf(items, storage.nodes);
-  const living = items.filter((_, index) => standings[index] !== 'ended');
+  const living = await livingOf(items, storage.nodes);
   const people = new Set(living.map(({ subject }) => subject));
   return { logins: living.length, people: people.size, isMore: next !== undefined };
 }

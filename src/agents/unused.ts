@@ -9,7 +9,7 @@
 import type { Changes } from '../changes/changes.ts';
 import { isRace } from '../changes/retry-on-conflict.ts';
 import type { Application } from '../nouns/index.ts';
-import { standingsOf } from '../registry/standings.ts';
+import { livingOf } from '../registry/standings.ts';
 import type { LoginRow, Page, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 
@@ -53,8 +53,7 @@ export function createUnusedAgents({ storage, changes, now }: UnusedAgentsDeps) 
     let from: string | undefined;
     for (let looked = 0; looked < MOST_ROWS; ) {
       const { items, next } = await read(from);
-      const standings = items.length === 0 ? [] : await standingsOf(items, storage.nodes);
-      if (standings.some((standing) => standing !== 'ended')) return true;
+      if (items.length > 0 && (await livingOf(items, storage.nodes)).length > 0) return true;
       if (next === undefined) return false;
       looked += Math.max(items.length, 1);
       from = next;
