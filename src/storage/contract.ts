@@ -67,7 +67,7 @@ export function findStoreUnavailable(error: unknown): StoreUnavailable | undefin
 }
 
 /** Rows that have not expired, ended ones included, newest first. */
-interface RowPage<By extends string> {
+export interface RowPage<By extends string> {
   readonly by: By;
   readonly id: string;
   readonly now: number;

@@ -1,5 +1,12 @@
 /** Tokens and logins, each in an own document and a shared one (`src/storage/row-documents.ts`). */
-import type { LoginRow, LoginStore, Page, TokenRow, TokenStore } from '../../../src/storage/contract.ts';
+import type {
+  LoginRow,
+  LoginStore,
+  Page,
+  RowPage,
+  TokenRow,
+  TokenStore,
+} from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
 import {
   decodeRow,
@@ -114,14 +121,6 @@ function sharedOf(database: Transactions, known: KnownShared<number>, row: Row):
   if (part) return part;
   const found = database.get('SELECT document FROM shared_documents WHERE number = ?', [number]);
   return known.remember(number, found && String(found.document));
-}
-
-interface RowPage<By extends string> {
-  readonly by: By;
-  readonly id: string;
-  readonly now: number;
-  readonly after?: string;
-  readonly limit: number;
 }
 
 /** Newest first. */
