@@ -1,13 +1,12 @@
-import { existsSync } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { exportLines } from '../admin/export.ts';
 import { writeApplyFile } from '../apply/write-file.ts';
 import { loadConfig } from '../config/load.ts';
 import { withBuiltIns } from '../directory/built-ins.ts';
-import { type Command, CommandFailed, type CommandIo } from './command.ts';
+import type { Command, CommandIo } from './command.ts';
 import { readArguments, texts, writeLines } from './input.ts';
-import { requireOrganization, requireStore, withStorage } from './open.ts';
+import { requireNewFile, requireOrganization, requireStore, withStorage } from './open.ts';
 
 type Texts = AsyncIterable<string> | Iterable<string>;
 
@@ -30,9 +29,7 @@ export const exportStore: Command = {
     const config = loadConfig(io.env, { cwd: io.cwd });
     requireStore(config);
     const path = values.out === undefined ? undefined : resolve(io.cwd, values.out);
-    if (path !== undefined && existsSync(path)) {
-      throw new CommandFailed(`${path} is there already: an export needs a new file.`);
-    }
+    if (path !== undefined) requireNewFile(path, 'an export');
     const { apply: name } = values;
     await withStorage(config, async ({ dump, directory }) => {
       const store = withBuiltIns(directory, config.issuer);

@@ -1,14 +1,12 @@
 import { createReadStream } from 'node:fs';
-import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { importRecords, readKeys } from '../admin/import.ts';
-import { loadConfig } from '../config/load.ts';
 import { Conflict, type KeyStore, type StoredKey } from '../storage/contract.ts';
 import type { MasterKey } from '../storage/master-key.ts';
 import { MissingMasterKey, openVault, WrongMasterKey } from '../storage/vault.ts';
 import { type Command, CommandFailed } from './command.ts';
-import { readArguments, writeLines } from './input.ts';
-import { withStorage } from './open.ts';
+import { writeLines } from './input.ts';
+import { readPath, withStorage } from './open.ts';
 
 export const importStore: Command = {
   summary: 'Reads a file that export wrote into an empty store.',
@@ -18,9 +16,7 @@ export const importStore: Command = {
     'nothing of it is kept.',
   ],
   async run(args, io) {
-    const { positionals } = readArguments(args, {}, 1);
-    const path = resolve(io.cwd, positionals[0] as string);
-    const config = loadConfig(io.env, { cwd: io.cwd });
+    const { path, config } = readPath(args, io);
     const read = () => importRecords(linesOf(path));
     await requireMasterKey(await readKeys(read()), config.masterKey, io.now);
     await withStorage(config, ({ dump }) => dump.import(read())).catch((error) => {

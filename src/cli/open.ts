@@ -2,13 +2,14 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { findResources } from '../admin/find-named.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { type Foundations, openFoundations } from '../server/foundations.ts';
 import { openStorage } from '../server/open-storage.ts';
 import type { Storage } from '../storage/contract.ts';
 import { CommandFailed, type CommandIo, requireFound } from './command.ts';
+import { readArguments } from './input.ts';
 
 /** @returns the path of a store that is not there yet */
 export function findMissingStore({ storage }: Config): string | undefined {
@@ -22,6 +23,17 @@ export function requireStore(config: Config): void {
   throw new CommandFailed(
     `There is no store at ${missing}. Starting the server, applying a file and importing make one; is it elsewhere (GRANTABLE_DATA_DIR, GRANTABLE_STORAGE)?`,
   );
+}
+
+/** @param made what is made there, such as `a backup` @throws CommandFailed */
+export function requireNewFile(path: string, made: string): void {
+  if (existsSync(path)) throw new CommandFailed(`${path} is there already: ${made} needs a new file.`);
+}
+
+/** The argument of a command that takes the path of one file, and the configuration. @throws UsageError, ConfigError */
+export function readPath(args: readonly string[], { cwd, env }: CommandIo) {
+  const { positionals } = readArguments(args, {}, 1);
+  return { path: resolve(cwd, positionals[0] as string), config: loadConfig(env, { cwd }) };
 }
 
 /**
