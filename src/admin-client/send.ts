@@ -26,7 +26,8 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   });
 }
 
-function parse(text: string): unknown {
+/** @returns undefined for a text that is not JSON */
+export function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -276,6 +276,18 @@ test('a server that will not do is refused before anything is sent to it', async
   }
 });
 
+test('a name that would lead to another path is not sent to a server', async () => {
+  for (const name of ['.', '..', '']) {
+    const { code, err } = await runBeside(
+      admin.server,
+      ['organization', 'show', name, '--server', admin.issuer],
+      { env: { GRANTABLE_TOKEN: admin.tokens.owner } },
+    );
+    assert.equal(code, 1);
+    assert.match(err, /^organization must be a text that is not empty/);
+  }
+});
+
 test('a token of an organization is told of others the same as of unknown ones', async () => {
   const ask = (organization: string) =>
     runBeside(admin.server, ['role', 'list', organization, '--server', admin.issuer], {

@@ -1,7 +1,8 @@
 /** Operations that a server does: requests to its administration API. */
-import { randomUUID } from 'node:crypto';
 import { API } from '../../admin/api/paths.ts';
 import type { Operation } from '../../admin/operations/operation.ts';
+import { type Request, toRequest } from '../../admin-client/requests.ts';
+import { parse } from '../../admin-client/send.ts';
 import { TOKEN_VARIABLE } from '../../config/options.ts';
 import { cut, quote } from '../../errors/texts.ts';
 import { isLoopback } from '../../nouns/redirect-uris.ts';
@@ -10,8 +11,6 @@ import { CommandFailed, type CommandIo, UsageError } from '../command.ts';
 import { type Administration, type OperationRequest, requireOperation } from './administration.ts';
 import { describeFields } from './field-problems.ts';
 
-const JSON_TYPE = 'application/json';
-const MERGE_PATCH = 'application/merge-patch+json';
 const TAG = /^"(\d+)"$/;
 const MAX_SHOWN = 200;
 
@@ -42,17 +41,23 @@ function readTokenOf({ env }: Pick<CommandIo, 'env'>): string {
   throw new UsageError(`--server needs an access token for the administration API in ${TOKEN_VARIABLE}`);
 }
 
-function readJson(text: string): unknown {
+/** @throws CommandFailed for an argument that a path cannot have */
+function writeRequest(
+  operation: Operation,
+  { parameters, ...given }: OperationRequest,
+  accept?: string,
+): Request {
   try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    return toRequest(operation.id, operation, { ...given, ...parameters, ...defined({ accept }) }, {});
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new CommandFailed(error.message, { cause: error });
   }
 }
 
 /** Sentences for the operator. */
 function describeProblem(status: number, text: string): string {
-  const problem = readJson(text) as Problem | undefined;
+  const problem = parse(text) as Problem | undefined;
   const { detail, code, errors, request_id: requestId } = problem ?? {};
   const said = detail ?? `The server answered with status ${status}: ${cut(text.trim(), MAX_SHOWN)}`;
   if (code === 'insufficient_user_authentication') {
@@ -68,14 +73,6 @@ export function administerServer(server: string, io: Pick<CommandIo, 'env'>): Ad
   const base = readServer(server) + API;
   const token = readTokenOf(io);
 
-  function urlOf(operation: Operation, { parameters = {}, query, dryRun }: OperationRequest): string {
-    const path = operation.path.replace(/\{(\w+)\}/g, (_, name) =>
-      encodeURIComponent(parameters[name] ?? ''),
-    );
-    const asked = new URLSearchParams({ ...query, ...(dryRun && { dryRun: 'true' }) }).toString();
-    return `${base}${path}${asked === '' ? '' : `?${asked}`}`;
-  }
-
   async function fetchOnce(url: string, init: RequestInit): Promise<Response> {
     try {
       return await fetch(url, init);
@@ -89,25 +86,17 @@ export function administerServer(server: string, io: Pick<CommandIo, 'env'>): Ad
   }
 
   /** @throws CommandFailed */
-  async function ask(id: string, accept: string, request: OperationRequest = {}): Promise<Response> {
-    const { body, version } = request;
+  async function ask(id: string, request: OperationRequest = {}, accept?: string): Promise<Response> {
     const operation = requireOperation(id);
-    const { method } = operation;
-    const headers = {
-      accept,
-      authorization: `Bearer ${token}`,
-      ...(body !== undefined && { 'content-type': method === 'PATCH' ? MERGE_PATCH : JSON_TYPE }),
-      ...(version !== undefined && { 'if-match': `"${version}"` }),
-      ...(operation.creates && { 'idempotency-key': randomUUID() }),
-    };
-    // The token goes to the server that the operator named, and not to where that one points.
+    const { path, method, headers, body } = writeRequest(operation, request, accept);
+    const url = base + path;
     const init = {
       method,
-      headers,
+      headers: { ...headers, authorization: `Bearer ${token}` },
+      // The token goes to the server that the operator named, and not to where that one points.
       redirect: 'manual',
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...defined({ body }),
     } as const;
-    const url = urlOf(operation, request);
     const response = await fetchOnce(url, init).catch((error) => {
       // The key makes it the same creation, if the answer of the first attempt was lost.
       if (operation.creates) return fetchOnce(url, init);
@@ -119,16 +108,16 @@ export function administerServer(server: string, io: Pick<CommandIo, 'env'>): Ad
 
   return {
     async call(id, request) {
-      const response = await ask(id, JSON_TYPE, request);
+      const response = await ask(id, request);
       const text = await response.text();
       const [, version] = TAG.exec(response.headers.get('etag') ?? '') ?? [];
       return {
-        body: text === '' ? undefined : readJson(text),
+        body: text === '' ? undefined : parse(text),
         ...defined({ version: version === undefined ? undefined : Number(version) }),
       };
     },
     async *lines(id, media, request) {
-      const { body } = await ask(id, media, request);
+      const { body } = await ask(id, request, media);
       if (body) yield* body.pipeThrough(new TextDecoderStream());
     },
     async [Symbol.asyncDispose]() {},
