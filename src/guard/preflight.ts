@@ -17,7 +17,7 @@ import {
 } from './preflight/examined.ts';
 import { findCompiled, listTreated, ROLE_CHECKS } from './preflight/roles.ts';
 import { SCHEMA_CHECKS } from './preflight/schemas.ts';
-import { WAY_CHECKS } from './preflight/ways-around.ts';
+import { findCascades, WAY_CHECKS } from './preflight/ways-around.ts';
 import type { Database } from './read-database.ts';
 import { relationsOf, SCHEMA } from './sql/names.ts';
 
@@ -38,6 +38,7 @@ const CHECKS: readonly Check[] = [
   ...ROLE_CHECKS,
   ...WAY_CHECKS,
   ...SCHEMA_CHECKS,
+  findCascades,
   findLeftTables,
   findLimits,
   findCompiled,

@@ -179,19 +179,24 @@ async function verifyCreate(tried: Tried): Promise<void> {
   }
 }
 
-/** @param expected the rows after the statement; undefined: it is refused */
+/**
+ * @param expected the rows after the statement; undefined: it is refused
+ * @param what the statement is, for a difference
+ * @param others what is different where it left other rows than expected
+ */
 async function verifyChange(
   tried: Tried,
   statement: string,
   expected: readonly Row[] | undefined,
   what: string,
+  others = `${what} changed other rows`,
 ): Promise<void> {
   const { code, after } = await run(tried, statement);
   tried.verified.cells += tried.rows.length;
   if (code !== undefined && code !== REFUSED) tried.verified.undecided += 1;
   else if ((code === REFUSED) !== (expected === undefined)) {
     differ(tried, `${what} was ${code ? 'refused' : 'allowed'}`);
-  } else if (expected && !isSame(after, expected)) differ(tried, `${what} changed other rows`);
+  } else if (expected && !isSame(after, expected)) differ(tried, others);
 }
 
 async function verifyUpdate(tried: Tried): Promise<void> {
@@ -236,5 +241,5 @@ async function verifyDelete(tried: Tried): Promise<void> {
   const deleted = new Set(visible.filter(([row]) => mayWrite(row, [], limits, types)).map(([row]) => row));
   const expected = isHidden ? undefined : rows.filter((row) => !deleted.has(row));
   const statement = `delete from ${qualified(viewOf(guard, table))}`;
-  await verifyChange(tried, statement, expected, 'deleting all rows');
+  await verifyChange(tried, statement, expected, 'deleting all rows', 'other rows were deleted');
 }

@@ -62,8 +62,8 @@ async function findViews(examined: Examined): Promise<Finding[]> {
     where c.oid <> all (array(select unnest($1::text[])::regclass::oid))
       and not (pg_get_userbyid(relowner) = ${literal(READER)}
         and exists (select from unnest($3::text[]) as ours where to_regclass(ours) = c.oid))
-      and not (relkind = 'v' and exists (
-        select from pg_options_to_table(reloptions) where option_name = 'security_invoker' and option_value::boolean))
+      and not (relkind = 'v' and coalesce((
+        select option_value::boolean from pg_options_to_table(reloptions) where option_name = 'security_invoker'), false))
     order by 1`,
     viewsOf(examined.guard),
   );
@@ -154,7 +154,7 @@ async function findObstacles({ database, guard }: Examined): Promise<Finding[]> 
 }
 
 /** The database itself changes rows for a foreign key, as the owner of the table. */
-async function findCascades({ database, guard }: Examined): Promise<Finding[]> {
+export async function findCascades({ database, guard }: Examined): Promise<Finding[]> {
   const { rows } = await database.query<{ name: string; referred: string; deletes: boolean }>(
     `select distinct conrelid::regclass::text as name, confrelid::regclass::text as referred, confdeltype in ('c', 'n', 'd') as deletes
     from pg_constraint
@@ -170,10 +170,4 @@ async function findCascades({ database, guard }: Examined): Promise<Finding[]> {
   );
 }
 
-export const WAY_CHECKS: readonly Check[] = [
-  findViews,
-  findFunctions,
-  findForeignTables,
-  findObstacles,
-  findCascades,
-];
+export const WAY_CHECKS: readonly Check[] = [findViews, findFunctions, findForeignTables, findObstacles];
