@@ -135,8 +135,10 @@ const mysql: Syntax = {
   // Drivers that write values into the text take a question mark in a name for a placeholder.
   canName: (name) => name.length <= 64 && !/[?\u{10000}-\u{10FFFF}]/u.test(name),
   // What a TIMESTAMP reads as depends on the session.
-  equalsOne: (column, type, values, bind) =>
-    `${type === 'timestamp' ? `${IS_UTC} AND ` : ''}${mysqlEquals(column, type, values, bind)}`,
+  equalsOne(column, type, values, bind) {
+    const equals = mysqlEquals(column, type, values, bind);
+    return type === 'timestamp' ? `${IS_UTC} AND ${equals}` : equals;
+  },
   narrow: narrowTo('SIGNED'),
 };
 
