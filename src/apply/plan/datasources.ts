@@ -6,7 +6,6 @@ import type { Datasources, Described } from '../../datasources/datasources.ts';
 import { PLACE } from '../../datasources/logins.ts';
 import { registeredColumns } from '../../datasources/rows.ts';
 import type { Datasource, DatasourceServer, Organization, UserTable } from '../../nouns/index.ts';
-import { realmOf } from '../../nouns/values.ts';
 import { defined } from '../../storage/defined.ts';
 import { databaseOf } from '../datasource-problems.ts';
 import type { ApplyDatasource, ApplyUserTable } from '../schema.ts';
@@ -103,7 +102,8 @@ async function planUserTable(
   const mapped = await findRoles(Object.values(roleMap));
   const realm =
     application === undefined
-      ? realmOf(organization.id)
+      ? // Never the realm of administrators, which the organization of the server itself has.
+        (`organization:${organization.id}` as const)
       : (await plan.findApplication(what, organization.id, application))?.realm;
   const isKeyed = wanted.passwordFormat === 'hmac-sha256';
   const sealedSecret = isKeyed ? keep(passwordSecret, before?.sealedSecret) : undefined;

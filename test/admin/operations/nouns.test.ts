@@ -183,3 +183,18 @@ for (const identifier of ['https://api.acme.example', 'HTTPS://api.acme.example/
     }
   });
 }
+
+test('rows of a database are not people of the server itself', async () => {
+  await using admin = await startAdmin();
+  const table = {
+    collection: 'people',
+    usernameColumn: 'name',
+    passwordColumn: 'password',
+    passwordFormat: 'bcrypt',
+    subjectColumn: 'id',
+  };
+  const json = { ...ENTRIES.datasources, userTables: [table] };
+  const made = await admin.call('POST', '/organizations/management/datasources', 'server', { json });
+  assert.equal(made.status, 422, JSON.stringify(made.json));
+  assert.match(made.json.detail, /people of a realm that its organization does not have/);
+});
