@@ -6,7 +6,6 @@
  * All consents of a person are one row, which limits their size. If two are written at the same moment, one is lost and
  * the person is asked again; a revoked consent does not come back that way, because its end is a separate record.
  */
-import { hash } from 'node:crypto';
 import type { ActiveApplication, Directory } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
 import type { Resource, User } from '../nouns/index.ts';
@@ -16,6 +15,7 @@ import { consentNode } from '../registry/nodes.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { ArtifactStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
+import { rowKey } from '../storage/row-key.ts';
 import { type Agreed, addAgreed } from './consent.ts';
 
 /** What one consent covers. */
@@ -73,7 +73,7 @@ const LONGEST_ROW = 1_000_000;
 /** Rows expire at some time, also those of people who were removed. */
 const KEPT_MS = 10 * 365 * 86_400_000;
 
-const keyOf = (subject: string): Buffer => hash('sha256', `consents ${subject}`, 'buffer').subarray(0, 16);
+const keyOf = (subject: string): Buffer => rowKey(`consents ${subject}`, 16);
 
 const isOf = (consent: StoredConsent, application: string, resource: string | undefined): boolean =>
   consent.application === application && consent.resource?.id === resource;
