@@ -15,9 +15,9 @@ import { intersect, NOTHING, type Permissions, union } from '../permissions/perm
 import { fromStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
 import { consentNode } from '../registry/nodes.ts';
-import { standingsOf } from '../registry/standings.ts';
+import { livingOf } from '../registry/standings.ts';
 import { findRights } from '../rights/rights.ts';
-import type { LoginRow, Page, Storage, TokenRow } from '../storage/contract.ts';
+import type { LoginRow, Page, RowPage, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import type { RememberedConsents, StandingConsent } from './remembered-consents.ts';
 
@@ -132,23 +132,15 @@ export function createHoldings(deps: HoldingsDeps) {
 
   /** The newest rows of a person, with whether each is alive. */
   async function lookAt<T extends Row>(
-    store: {
-      page(options: { by: 'user'; id: string; now: number; after?: string; limit: number }): Promise<Page<T>>;
-    },
+    store: { page(options: RowPage<'user'>): Promise<Page<T>> },
     user: User,
     visit: (row: T, isAlive: boolean) => void,
   ): Promise<{ isMore: boolean }> {
     let after: string | undefined;
     for (let read = 0; read < MOST_LOOKED_AT_OF_PERSON; read += PAGE) {
-      const page = await store.page({
-        by: 'user',
-        id: user.id,
-        now: now(),
-        limit: PAGE,
-        ...defined({ after }),
-      });
-      const standings = await standingsOf(page.items, storage.nodes);
-      for (const [index, row] of page.items.entries()) visit(row, standings[index] !== 'ended');
+      const page = await store.page(defined({ by: 'user', id: user.id, now: now(), limit: PAGE, after }));
+      const living = new Set(await livingOf(page.items, storage.nodes));
+      for (const row of page.items) visit(row, living.has(row));
       after = page.next;
       if (after === undefined) return { isMore: false };
     }
