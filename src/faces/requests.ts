@@ -1,4 +1,5 @@
 /** What a face gets to see of a request: the body as its clients write it, and the credentials of the header. */
+import { readBearer } from '../clients/bearer.ts';
 import { Refusal } from '../http/refusal.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parseJsonText } from '../permissions/json.ts';
@@ -6,7 +7,6 @@ import type { PresentedTokens } from '../tokens/identify.ts';
 import type { ApplicationSecret, Face, FaceRequest, Incoming, Tenant } from './face.ts';
 import type { Params } from './routes.ts';
 
-const BEARER = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i;
 const BASIC = /^Basic +([A-Za-z0-9+/_-]+={0,2})$/i;
 const MAX_FIELDS = 200;
 
@@ -93,7 +93,7 @@ export function createFaceRequest(
     header,
     isOwn,
     params: decodeParams(others),
-    bearer: BEARER.exec(authorization)?.[1],
+    bearer: readBearer(authorization),
     basic: findBasic(authorization),
     address: state.address,
     requestId: state.requestId,
