@@ -51,6 +51,12 @@ function demoFile(secrets: DemoSecrets): string {
     tables: { orders: { create: true, read: true, update: true }, products: { read: true } },
   };
   const ofClerk = { resource: RESOURCE, scopes: ['orders.read'], permissions: clerk };
+  const application = (name: keyof DemoSecrets, settings: object) => ({
+    name,
+    clientId: `demo-${name}`,
+    clientSecret: secrets[name],
+    ...settings,
+  });
   return JSON.stringify({
     organizations: [
       {
@@ -71,42 +77,15 @@ function demoFile(secrets: DemoSecrets): string {
         ],
         roles: [{ name: 'clerk', default: true, scopes: ['orders.read'], permissions: clerk }],
         applications: [
-          {
-            name: 'machine',
-            clientId: 'demo-machine',
-            clientSecret: secrets.machine,
-            grants: ['client_credentials'],
-            ...ofClerk,
-          },
-          {
-            name: 'login',
-            clientId: 'demo-login',
-            clientSecret: secrets.login,
+          application('machine', { grants: ['client_credentials'], ...ofClerk }),
+          application('login', {
             grants: ['password', 'refresh_token', 'authorization_code', 'database_user'],
             redirectUris: [REDIRECT_URI],
             ...ofClerk,
-          },
-          {
-            name: 'api',
-            clientId: 'demo-api',
-            clientSecret: secrets.api,
-            grants: ['client_credentials'],
-            introspects: [RESOURCE],
-          },
-          {
-            name: 'website',
-            clientId: 'demo-website',
-            clientSecret: secrets.website,
-            grants: ['token_exchange'],
-            ...ofClerk,
-          },
-          {
-            name: 'sites',
-            clientId: 'demo-sites',
-            clientSecret: secrets.sites,
-            grants: ['password', 'token_exchange'],
-            permissions: { isAdmin: true },
-          },
+          }),
+          application('api', { grants: ['client_credentials'], introspects: [RESOURCE] }),
+          application('website', { grants: ['token_exchange'], ...ofClerk }),
+          application('sites', { grants: ['password', 'token_exchange'], permissions: { isAdmin: true } }),
         ],
         users: [
           {

@@ -181,13 +181,11 @@ function section(title: string, removals: readonly Removal[]): string[] {
   return removals.length === 0 ? [] : [title, ...cap(removals.map(describeRemoval))];
 }
 
-function describeRemoval(removal: Removal): string {
-  const { table, action, by } = removal;
-  const { limit, remains } = removal as Partial<Extract<Removal, { remains?: unknown }>>;
+function describeRemoval({ table, action, limit, remains, by }: Removal): string {
   const what = `  ${table}:${action}${limit ? `, ${spellLimit(limit)}` : ''}`;
   if (!remains)
     return `${what}, ${by === AS_ISSUED ? 'left out when the token was issued' : `taken away by: ${by}`}`;
-  const left = remains.map((each) => spellLimit(each)).join(', or ');
+  const left = remains.map(spellLimit).join(', or ');
   return `${what}, narrowed ${by === AS_ISSUED ? 'when the token was issued' : `by ${by}`} to: ${left}`;
 }
 

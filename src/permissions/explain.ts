@@ -18,9 +18,8 @@ export interface Explanation<Rights, Right> {
 /**
  * A right that a step took away, or narrowed. Admin, which is not a cell, is spelled as in a scope: table `*`, `admin`.
  */
-export type Removable = RemovedCell | { readonly table: '*'; readonly action: 'admin' };
-
-interface RemovedCell extends Pick<NamedCell, 'table' | 'action'> {
+export interface Removable extends Pick<NamedCell, 'table'> {
+  readonly action: NamedCell['action'] | 'admin';
   /** The alternative that was there; absent for a right without limits. */
   readonly limit?: Alternative;
   /** What the step left of it; absent if that is nothing, or within another alternative that it left. */
@@ -51,7 +50,7 @@ function missingRights(had: Permissions, left: Permissions): readonly Removable[
     const before = had.cell(table, action);
     const after = new Set(meetCells(before, there).cell.map(({ key }) => key));
     const gone = before.filter((limit) => !containsCell(there, [limit]));
-    return gone.map((limit): RemovedCell => {
+    return gone.map((limit): Removable => {
       const remains = meetCells([limit], there).cell.filter(({ key }) => after.has(key));
       return { table, action, ...(!limit.isUnlimited && { limit }), ...(remains.length > 0 && { remains }) };
     });

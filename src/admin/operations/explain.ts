@@ -98,17 +98,11 @@ function toGiven(
 }
 
 function toLost(removals: readonly Removal[]): z.input<typeof lost>[] {
-  return removals.slice(0, MOST_CELLS).map((removal) => {
-    const { table, action, by } = removal;
-    const { limit, remains } = removal as Partial<Extract<Removal, { remains?: unknown }>>;
-    return defined({
-      table,
-      action,
-      limit: limit && spellLimit(limit),
-      by,
-      leaves: remains?.map((each) => spellLimit(each)),
-    });
-  });
+  return removals
+    .slice(0, MOST_CELLS)
+    .map(({ table, action, limit, remains, by }) =>
+      defined({ table, action, limit: limit && spellLimit(limit), by, leaves: remains?.map(spellLimit) }),
+    );
 }
 
 /** All of these tables of an organization: an explanation names what rights come from. @throws NotAllowed, NotFound */
