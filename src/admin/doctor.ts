@@ -116,6 +116,7 @@ export async function examineStore({
 }): Promise<Finding[]> {
   await storage.ping();
   const damage = await storage.verify();
+  const { directory: store } = storage;
   return [
     ok(`The store can be written to: ${storage.description}.`),
     ...storage.warnings.map(warning),
@@ -126,26 +127,16 @@ export async function examineStore({
     ...(await examineSigningKeys(storage, signingKeys)),
     await examineClock(storage, now()),
     ...(await examineDirectory(storage)),
-    ...[
-      ...(await findInsecureSettings(storage.directory)),
-      ...(await findAgentWarnings(storage.directory)),
-    ].map((sentence) => warning(`The ${sentence}.`)),
-    ...warnOfSome(await findExpiringSecrets(storage.directory, now())),
-    ...warnOfSome(await findOddRights(storage.directory)),
-    ...warnOfSome(await findTableDrift({ store: storage.directory, datasources })),
-    ...(await examineNeighbours(storage, signingKeys, now())),
+    ...[...(await findInsecureSettings(store)), ...(await findAgentWarnings(store))].map((sentence) =>
+      warning(`The ${sentence}.`),
+    ),
+    ...warnOfSome(await findExpiringSecrets(store, now())),
+    ...warnOfSome(await findOddRights(store)),
+    ...warnOfSome(await findTableDrift({ store, datasources })),
+    ...(await findNeighbours(store, signingKeys, now())).flatMap(({ problems, isFit }) =>
+      problems.length === 0 ? [ok(`${isFit}.`)] : warnOfSome(problems),
+    ),
   ];
-}
-
-async function examineNeighbours(
-  { directory }: Storage,
-  signingKeys: SigningKeys,
-  now: number,
-): Promise<Finding[]> {
-  const found = await findNeighbours(directory, signingKeys, now);
-  return found.flatMap(({ problems, isFit }) =>
-    problems.length === 0 ? [ok(`${isFit}.`)] : warnOfSome(problems),
-  );
 }
 
 async function examineSigningKeys({ directory }: Storage, signingKeys: SigningKeys): Promise<Finding[]> {
@@ -194,13 +185,22 @@ async function examineClock({ audit, keys }: Storage, clock: number): Promise<Fi
   );
 }
 
-async function examineDirectory(storage: Storage): Promise<Finding[]> {
+async function examineDirectory({ directory, nodes }: Storage): Promise<Finding[]> {
   const counts: string[] = [];
   const broken: string[] = [];
   for (const collection of COLLECTIONS) {
-    const { count, sentences } = await examineCollection(storage, collection);
+    let count = 0;
+    for await (const noun of eachNoun<Nouns[CollectionName]>(collectionOf(directory, collection))) {
+      count += 1;
+      const name = `Of ${collection}, ${nameOf(noun)}`;
+      const sentences = await findBrokenReferences(collection, noun, directory);
+      broken.push(...sentences.map((sentence) => `${name} ${sentence}`));
+      const [record] = noun.enabled ? await nodes.read([noun.id]) : [];
+      if (record && isEnded(record)) {
+        broken.push(`${name} is enabled, but what it is given is dead: disable and enable it again`);
+      }
+    }
     counts.push(`${count} ${count === 1 ? collection.slice(0, -1) : collection}`);
-    broken.push(...sentences);
   }
   return [ok(`The directory has ${counts.join(', ')}.`), ...warnOfSome(broken)];
 }
@@ -211,23 +211,4 @@ function warnOfSome(sentences: readonly string[]): Finding[] {
     ...sentences.slice(0, MAX_SHOWN).map((sentence) => warning(`${sentence}.`)),
     ...(hidden > 0 ? [warning(`There are ${hidden} more of this kind.`)] : []),
   ];
-}
-
-async function examineCollection<C extends CollectionName>(
-  { directory, nodes }: Storage,
-  collection: C,
-): Promise<{ count: number; sentences: string[] }> {
-  const sentences: string[] = [];
-  let count = 0;
-  for await (const noun of eachNoun<Nouns[C]>(collectionOf(directory, collection))) {
-    count += 1;
-    const name = `Of ${collection}, ${nameOf(noun)}`;
-    const broken = await findBrokenReferences(collection, noun, directory);
-    sentences.push(...broken.map((sentence) => `${name} ${sentence}`));
-    const [record] = noun.enabled ? await nodes.read([noun.id]) : [];
-    if (record && isEnded(record)) {
-      sentences.push(`${name} is enabled, but what it is given is dead: disable and enable it again`);
-    }
-  }
-  return { count, sentences };
 }

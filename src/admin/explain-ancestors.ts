@@ -39,29 +39,22 @@ export async function describeAncestors(
   const records = new Map((await store.nodes.read(ids)).map((record) => [record.id, record]));
   const id = 'connection' in row ? row.connection : undefined;
   const connection = id === undefined ? undefined : await store.directory.connections.get(id);
+  const itself = { what: 'current' in row ? 'this login' : 'this token' };
   return Promise.all(
     ids.map(async (id) => {
-      const record = records.get(id);
-      const named =
-        id === row.id
-          ? { what: 'current' in row ? 'this login' : 'this token' }
-          : await nameNode(id, { connection, row }, store, now);
-      return { id, ...named, ...describeState(record, row.asOf) };
+      const named = id === row.id ? itself : await nameNode(id, row, connection, store, now);
+      return { id, ...named, ...describeState(records.get(id), row.asOf) };
     }),
   );
 }
 
-/** The row that was presented, and the connection that it descends from. */
-interface Descendant {
-  readonly row: TokenRow | LoginRow;
-  readonly connection: Connection | undefined;
-}
-
 type Named = Pick<Ancestor, 'what' | 'managedBy'>;
 
+/** @param connection that the presented row descends from */
 async function nameNode(
   id: string,
-  { connection, row }: Descendant,
+  row: TokenRow | LoginRow,
+  connection: Connection | undefined,
   { directory, logins, tokens }: Store,
   now: number,
 ): Promise<Named> {
@@ -100,18 +93,15 @@ async function nameSecret(
 async function nameNoun(id: string, directory: Store['directory']): Promise<Named | undefined> {
   if (!isNounId(id)) return undefined;
   const found = await Promise.all(
-    COLLECTIONS.map(async (collection) => ({
-      collection,
-      noun: await collectionOf(directory, collection).get(id),
-    })),
+    COLLECTIONS.map(async (collection): Promise<Named | undefined> => {
+      const noun = await collectionOf(directory, collection).get(id);
+      if (!noun) return undefined;
+      const name = collection === 'applications' ? displayNameOf(noun as Application) : nameOf(noun);
+      const { managedBy }: Pick<Noun, 'managedBy'> = noun;
+      return { what: `${declarationOf(collection).singular} ${name}`, ...defined({ managedBy }) };
+    }),
   );
-  for (const { collection, noun } of found) {
-    if (!noun) continue;
-    const name = collection === 'applications' ? displayNameOf(noun as Application) : nameOf(noun);
-    const { managedBy }: Pick<Noun, 'managedBy'> = noun;
-    return { what: `${declarationOf(collection).singular} ${name}`, ...defined({ managedBy }) };
-  }
-  return undefined;
+  return found.find((named) => named !== undefined);
 }
 
 function describeState(record: NodeRecord | undefined, asOf: number): Pick<Ancestor, 'state' | 'kills'> {

@@ -53,7 +53,8 @@ export async function explainRights(
         { name: `catalogue of resource ${resource.name}`, permissions: withinCatalogue(asked, catalogue) },
       ]
     : [];
-  const steps = [...beside, ...(rights?.steps ?? [{ name: noCeiling(application), permissions: NOTHING }])];
+  const noCeiling = { name: `ceiling of application ${application.name}`, permissions: NOTHING };
+  const steps = [...beside, ...(rights?.steps ?? [noCeiling])];
   const { effective, removed } = explainIntersection(steps);
   const held = rights ? [{ ...rights, application, ...defined({ holder: user }) }] : [];
   return {
@@ -68,8 +69,6 @@ export async function explainRights(
     })),
   };
 }
-
-const noCeiling = ({ name }: Application): string => `ceiling of application ${name}`;
 
 /** @param step `rights/rights.ts` names them */
 function causeOf(step: string): Cause {
@@ -91,14 +90,10 @@ async function findProblems(
     ...(isActive ? [] : [`the application ${application.name} or its organization is disabled`]),
     ...(isThere ? [] : [`the resource ${resource.name} is disabled`]),
     ...(rights ? [] : [`the application ${application.name} has no ceiling for this resource`]),
-    ...(user ? findUserProblems(user, application) : []),
-  ];
-}
-
-function findUserProblems(user: User, { realm, name }: Application): string[] {
-  return [
-    ...(user.enabled ? [] : [`the user ${user.username} is disabled`]),
-    ...(user.pending ? [`the user ${user.username} is not activated yet`] : []),
-    ...(user.realm === realm ? [] : [`the application ${name} has the people of another realm`]),
+    ...(user?.enabled === false ? [`the user ${user.username} is disabled`] : []),
+    ...(user?.pending ? [`the user ${user.username} is not activated yet`] : []),
+    ...(user && user.realm !== application.realm
+      ? [`the application ${application.name} has the people of another realm`]
+      : []),
   ];
 }

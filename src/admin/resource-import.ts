@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Apply, ApplyOptions } from '../apply/apply.ts';
 import type { ApplyReport } from '../apply/report.ts';
 import type { ApplyResource } from '../apply/schema.ts';
-import { type Connector, type FoundTable, SAMPLED } from '../datasources/connector.ts';
+import { type Connector, SAMPLED } from '../datasources/connector.ts';
 import { tableIdOf } from '../datasources/table-id.ts';
 import { quote } from '../errors/texts.ts';
 import { type DatasourceKind, MAX_COLUMNS, type Resource } from '../nouns/index.ts';
@@ -62,14 +62,7 @@ export async function readTables(connector: Connector, place: Place): Promise<Re
   const notes = isSampled
     ? [`the columns are those of at most ${SAMPLED} documents of each collection: there may be others`]
     : [];
-  return { isSampled, ...toDeclared(found, place.schemas[0] ?? '', notes) };
-}
-
-function toDeclared(
-  found: readonly FoundTable[],
-  defaultSchema: string,
-  notes: string[],
-): Pick<ReadTables, 'tables' | 'notes'> {
+  const [defaultSchema = ''] = place.schemas;
   const byId = Map.groupBy(found, ({ schema, name }) => tableIdOf(schema, name, defaultSchema));
   const tables = [...byId].flatMap(([id, [first, ...others]]): Declared[] => {
     const problem =
@@ -87,22 +80,18 @@ function toDeclared(
       notes.push(`of ${id}, columns after the first ${MAX_COLUMNS} are left out`);
     return [{ id, columns: columns.slice(0, MAX_COLUMNS).map((column) => ({ ...column })) }];
   });
-  return { tables, notes };
+  return { tables, isSampled, notes };
 }
 
 /** A problem is the end of a sentence about an id. */
 const says = (problem: string): string => (problem.startsWith('must') ? `a name ${problem}` : problem);
-
-interface Merged extends Drift {
-  readonly tables: readonly ApplyTable[];
-}
 
 /** @param prune what the database does not have goes */
 export function mergeTables(
   { tables: known }: Pick<Resource, 'tables'>,
   { tables, isSampled }: ReadTables,
   prune: boolean,
-): Merged {
+): Drift & { readonly tables: readonly ApplyTable[] } {
   const found = new Map(tables.map((table) => [table.id, table]));
   const ids = new Set(known.map(({ id }) => id));
   const added = tables.filter(({ id }) => !ids.has(id));

@@ -81,8 +81,7 @@ export async function revokeAccount(subject: string, deps: RevokeDeps): Promise<
   const id = datasourceOf(subject);
   const datasource = id === undefined ? undefined : await deps.store.datasources.get(id);
   if (!datasource) return undefined;
-  const { organization } = datasource;
-  const whom = { subject, organization };
+  const whom = { subject, organization: datasource.organization };
   await deps.revocations.revokeOlder(accountNode(subject), 'account.revoked', whom, deps.author);
   return `all tokens and logins of ${subject}`;
 }

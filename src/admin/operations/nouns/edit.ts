@@ -62,11 +62,10 @@ export interface Edited<C extends ObjectCollection> {
   readonly touched: readonly string[];
 }
 
-/** Members that the planner finds the noun by, or that mean something together only. */
-const TOGETHER: { readonly [C in ObjectCollection]?: readonly string[] } = {
-  applications: ['resource', 'permissions', 'resources'],
-};
+/** Members of an application that mean something together only. */
+const TOGETHER: readonly string[] = ['resource', 'permissions', 'resources'];
 
+/** Members that the planner needs, whatever changes: those that it finds the noun by. */
 const ALWAYS: { readonly [C in ObjectCollection]: readonly string[] | 'all' } = {
   organizations: ['name'],
   resources: ['identifier'],
@@ -106,7 +105,7 @@ function parseMembers(
   passed: readonly string[],
 ): { readonly parsed: JsonObject; readonly problems: FieldProblem[] } {
   const shape = shapeOf(collection);
-  const problems: FieldProblem[] = [];
+  const issues: z.core.$ZodIssue[] = [];
   const parsed: Record<string, unknown> = {};
   for (const key of new Set([...touched, ...passed])) {
     const schema = shape[key];
@@ -114,23 +113,18 @@ function parseMembers(
     if (!schema) {
       // The whole schema says which key was meant.
       const { error } = entries[collection].safeParse({ [key]: value });
-      const issues = error?.issues.filter(({ code }) => code === 'unrecognized_keys') ?? [];
-      problems.push(...issues.flatMap((issue) => toFieldProblems(issue, whole, entries[collection])));
-      continue;
+      issues.push(...(error?.issues.filter(({ code }) => code === 'unrecognized_keys') ?? []));
+    } else if (value !== undefined || schema._zod.optin === undefined) {
+      const { data, error } = schema.safeParse(value);
+      if (!error) parsed[key] = data;
+      else if (!touched.includes(key)) parsed[key] = value;
+      else issues.push(...error.issues.map((issue) => ({ ...issue, path: [key, ...issue.path] })));
     }
-    if (value === undefined && schema._zod.optin !== undefined) continue;
-    const { data, error } = schema.safeParse(value);
-    if (error && !touched.includes(key)) {
-      parsed[key] = value;
-      continue;
-    }
-    for (const issue of error?.issues ?? []) {
-      const at = { ...issue, path: [key, ...issue.path] };
-      problems.push(...toFieldProblems(at, whole, entries[collection]));
-    }
-    if (!error) parsed[key] = data;
   }
-  return { parsed, problems };
+  return {
+    parsed,
+    problems: issues.flatMap((issue) => toFieldProblems(issue, whole, entries[collection])),
+  };
 }
 
 /** @throws FieldsRefused */
@@ -153,27 +147,21 @@ async function applyPatch<C extends ObjectCollection>(
     (key) => !isDeepStrictEqual(current[key], whole[key]),
   );
   requireNotOfAgent(before, differing);
-  const together = TOGETHER[collection] ?? [];
-  const touched = together.some((key) => differing.includes(key))
-    ? [...new Set([...differing, ...together.filter((key) => Object.hasOwn(whole, key))])]
-    : differing;
-  const always = ALWAYS[collection];
-  const passed =
-    always === 'all' ? [...known].filter((key) => Object.hasOwn(whole, key)) : (always as readonly string[]);
+  const isThere = (key: string): boolean => Object.hasOwn(whole, key);
+  const goTogether = collection === 'applications' && TOGETHER.some((key) => differing.includes(key));
+  const touched = goTogether ? [...new Set([...differing, ...TOGETHER.filter(isThere)])] : differing;
+  const always: readonly string[] | 'all' = ALWAYS[collection];
+  const passed = always === 'all' ? [...known].filter(isThere) : always;
   const { parsed, problems } = parseMembers(collection, whole, touched, passed);
   problems.push(...findGivenProblems(patch, given, known));
   if (problems.length > 0) throw new FieldsRefused(problems);
-  const cleared = new Set(touched.filter((key) => !Object.hasOwn(whole, key)));
-  return { entry: { ...parsed, ...emptied(collection, cleared) }, touched: differing, cleared };
-}
-
-/** What the planner takes as a value instead of as nothing said. */
-function emptied(collection: ObjectCollection, cleared: ReadonlySet<string>): JsonObject {
-  if (collection !== 'applications') return {};
-  return {
+  const cleared = new Set(touched.filter((key) => !isThere(key)));
+  // The planner takes these as values instead of as nothing said.
+  const emptied = collection === 'applications' && {
     ...(cleared.has('permissions') && { permissions: NOTHING }),
     ...(cleared.has('resources') && { resources: {} }),
   };
+  return { entry: { ...parsed, ...emptied }, touched: differing, cleared };
 }
 
 /** @throws FieldsRefused */
