@@ -23,6 +23,27 @@ import type { Plan, Planning } from './plan.ts';
 
 type WantedFaces = readonly (readonly [FaceName, Partial<FaceSettings>])[];
 
+/**
+ * Settings with the id of the application that they name.
+ * @param what they are of, for the problem that the application is not there
+ * @returns undefined with that problem
+ */
+async function withApplicationId<T extends { readonly application?: string }>(
+  plan: Plan,
+  organization: Pick<Organization, 'id' | 'name'>,
+  what: string,
+  settings: T,
+): Promise<T | undefined> {
+  const { application: name } = settings;
+  if (name === undefined) return settings;
+  const application = await plan.findId('application', organization.id, name);
+  if (application !== undefined) return { ...settings, application };
+  plan.problems.push(
+    `organization ${organization.name}: ${what} for the application ${name}, which is not there`,
+  );
+  return undefined;
+}
+
 async function planFaces(
   plan: Plan,
   entry: ApplyOrganization,
@@ -33,39 +54,12 @@ async function planFaces(
   const faces: Record<string, FaceSettings> = { ...before?.faces };
   if (plan.isCleared('organizations', 'faces')) return undefined;
   for (const [name, wanted] of Object.entries(entry.faces ?? {}) as WantedFaces) {
-    const had = before?.faces?.[name];
-    const application =
-      wanted.application === undefined ? undefined : await plan.findId('application', id, wanted.application);
-    if (wanted.application !== undefined && application === undefined) {
-      plan.problems.push(
-        `organization ${entry.name}: the face ${name} is for the application ${wanted.application}, which is not there`,
-      );
-      continue;
-    }
-    const { application: _, ...settings } = wanted;
-    faces[name] = {
-      enabled: true,
-      registration: registration && builtInFaces.some((face) => face.name === name && face.isOpenByDefault),
-      ...had,
-      ...settings,
-      ...defined({ application }),
-    };
+    const settings = await withApplicationId(plan, { ...entry, id }, `the face ${name} is`, wanted);
+    if (!settings) continue;
+    const isOpen = builtInFaces.some((face) => face.name === name && face.isOpenByDefault);
+    faces[name] = { enabled: true, registration: registration && isOpen, ...faces[name], ...settings };
   }
   return Object.keys(faces).length === 0 ? undefined : faces;
-}
-
-async function planAgents(
-  plan: Plan,
-  { name, agents }: ApplyOrganization,
-  id: string,
-): Promise<Organization['agents']> {
-  if (!agents) return undefined;
-  const application = await plan.findId('application', id, agents.application);
-  if (application !== undefined) return { ...agents, application };
-  plan.problems.push(
-    `organization ${name}: agents are for the application ${agents.application}, which is not there`,
-  );
-  return undefined;
 }
 
 /** To be called when the applications that a request or a file speaks of are planned. */
@@ -91,7 +85,9 @@ export async function planOrganization(
   const foreign = entry.hosts?.filter((host) => !hosts.includes(host)) ?? [];
   for (const host of foreign)
     plan.problems.push(`${name} lists the host ${host}, which GRANTABLE_HOSTS does not`);
-  const given = { id, faces, ...(entry.agents && { agents: await planAgents(plan, entry, id) }) };
+  const agents =
+    entry.agents && (await withApplicationId(plan, { ...entry, id }, 'agents are', entry.agents));
+  const given = { id, faces, ...(entry.agents && { agents }) };
   return addNoun(plan, 'organizations', name, { entry, before, given });
 }
 
