@@ -1,6 +1,5 @@
-/** People: finding them by what they are called. */
-
-import { type Identity, identityKey, type Realm, type User } from '../nouns/index.ts';
+/** People: finding them by what they are called, or by the application that they registered. */
+import { type Application, type Identity, identityKey, type Realm, type User } from '../nouns/index.ts';
 import { findableEmail, findableUsername } from '../nouns/usernames.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { parseUserSubject } from './subjects.ts';
@@ -36,4 +35,17 @@ export function createUsers({ users }: Pick<DirectoryStore, 'users'>) {
       return email === undefined ? undefined : users.findBy('email', `${realm}/${email}`);
     },
   };
+}
+
+/**
+ * The person who registered an application: without them it cannot be used.
+ * @returns without a registrant for one that an operator made; undefined: they are gone or disabled
+ */
+export async function findRegistrant(
+  { owner }: Pick<Application, 'owner'>,
+  users: Pick<Users, 'find'>,
+): Promise<{ readonly registrant?: User } | undefined> {
+  if (owner === undefined) return {};
+  const registrant = await users.find(owner);
+  return registrant && isActive(registrant) ? { registrant } : undefined;
 }

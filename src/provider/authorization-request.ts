@@ -4,6 +4,7 @@
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
+import { findRegistrant } from '../directory/users.ts';
 import {
   MalformedRequest,
   PermissionsNotAllowed,
@@ -18,9 +19,7 @@ import { namesNoAction } from '../permissions/device-access.ts';
 import { intersect, isEmpty, NOTHING, type Permissions } from '../permissions/permissions.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { scopesOf } from '../permissions/table-scopes.ts';
-import { findAgentDefault } from '../rights/agent-default.ts';
-import { findRegistrant } from '../rights/registrants.ts';
-import { findRights } from '../rights/rights.ts';
+import { findAgentDefault, findRights } from '../rights/rights.ts';
 import { withValues } from '../rights/variable-values.ts';
 import { defined } from '../storage/defined.ts';
 import { requireAskedByName } from '../tokens/administration.ts';

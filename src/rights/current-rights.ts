@@ -5,7 +5,7 @@
 
 import type { Directory, DirectoryView } from '../directory/directory.ts';
 import { mayHaveOfFace } from '../directory/registered-applications.ts';
-import type { Users } from '../directory/users.ts';
+import { findRegistrant, type Users } from '../directory/users.ts';
 import { type Application, type Connection, catalogueOf, type Resource, type User } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { withinCatalogue, withoutGroups } from '../permissions/catalogue.ts';
@@ -23,7 +23,6 @@ import type { Rights } from '../registry/registry.ts';
 import type { Bound, DirectoryStore, LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { findAccountHolder } from './database-accounts.ts';
-import { findRegistrant } from './registrants.ts';
 import { findConnectionRights, findRights, type Holder } from './rights.ts';
 
 /** The current rights of one party that bounds a token. */

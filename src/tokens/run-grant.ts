@@ -7,12 +7,11 @@
 import type { ActiveApplication } from '../directory/directory.ts';
 import { mayHaveOfFace } from '../directory/registered-applications.ts';
 import { applicationSubject } from '../directory/subjects.ts';
-import type { Users } from '../directory/users.ts';
+import { findRegistrant, type Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { isBuiltIn } from '../nouns/built-in.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
-import { findRegistrant } from '../rights/registrants.ts';
 import { findRights } from '../rights/rights.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';

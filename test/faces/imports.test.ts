@@ -19,7 +19,7 @@ const MAY_RUN = [
   /^src\/accounts\/account-mails\.ts$/,
   /^src\/changes\/(?:applications|author)\.ts$/,
   /^src\/directory\/(?:registered-applications|subjects|users)\.ts$/,
-  /^src\/rights\/(?:power|registrants|rights)\.ts$/,
+  /^src\/rights\/(?:power|rights)\.ts$/,
   // Names of grants and of kinds of tokens.
   /^src\/tokens\/(?:expiry|grants\/(?:act-for-user|connect|database-user|derived-login|token-exchange))\.ts$/,
   /^src\/storage\/defined\.ts$/,
@@ -31,8 +31,7 @@ const MAY_RUN = [
 const FUNCTIONS_OF_OTHERS = new Map([
   ['src/accounts/account-mails.ts', ['AccountGone', 'requireMails']],
   ['src/changes/applications.ts', ['displayNameOf']],
-  ['src/rights/registrants.ts', ['findRegistrant']],
-  ['src/directory/users.ts', ['isActive']],
+  ['src/directory/users.ts', ['findRegistrant', 'isActive']],
   ['src/tokens/grants/act-for-user.ts', ['ACT_FOR_USER']],
   ['src/tokens/grants/connect.ts', ['CONNECT']],
   ['src/tokens/grants/database-user.ts', ['DATABASE_USER']],

@@ -1,9 +1,8 @@
 /** A person lets an application act for them: the face shows what it would get, and makes a code for it. */
 import { displayNameOf } from '../../changes/applications.ts';
-import type { Users } from '../../directory/users.ts';
+import { findRegistrant, type Users } from '../../directory/users.ts';
 import { Refusal } from '../../http/refusal.ts';
 import { type Application, usesSecret } from '../../nouns/index.ts';
-import { findRegistrant } from '../../rights/registrants.ts';
 import { defined } from '../../storage/defined.ts';
 import type { FaceRequest, FaceRoutes } from '../face.ts';
 import type { FaceParts } from '../parts.ts';

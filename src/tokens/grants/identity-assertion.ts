@@ -17,7 +17,7 @@ import { EVERYTHING, NOTHING, type Permissions } from '../../permissions/permiss
 import { isSameResource } from '../../permissions/resource-identifiers.ts';
 import { splitTableScopes } from '../../permissions/table-scopes.ts';
 import { identityNode, issuerNode } from '../../registry/nodes.ts';
-import { findAgentDefault } from '../../rights/agent-default.ts';
+import { findAgentDefault } from '../../rights/rights.ts';
 import { withValues } from '../../rights/variable-values.ts';
 import { defined } from '../../storage/defined.ts';
 import { type Asked, parseAsked } from '../asked.ts';
