@@ -79,10 +79,7 @@ interface Found extends Pick<TokenExplanation, 'kind' | 'row' | 'reasons' | 'exp
 
 export async function explainToken(value: string, deps: ExplainDeps): Promise<TokenExplanation> {
   const { kind, row, current, reasons, expiresAt } = await find(value, deps);
-  const lifetime = row ? { expiresAt: row.expiresAt } : expiresAt === undefined ? {} : { expiresAt };
-  if (!row) {
-    return { kind, active: false, reasons, ...lifetime, ...NOTHING_KNOWN };
-  }
+  if (!row) return { kind, active: false, reasons, ...defined({ expiresAt }), ...NOTHING_KNOWN };
   const ancestors = await describeAncestors(row, deps.storage, deps.now());
   const parents = await findParents(row, deps.registry);
   const view = await deps.directory.view();
@@ -103,7 +100,7 @@ export async function explainToken(value: string, deps: ExplainDeps): Promise<To
     active,
     reasons: why.length > 0 || active ? why : ['nothing is left of its rights'],
     row,
-    ...lifetime,
+    expiresAt: row.expiresAt,
     ...(active && { permissions: fromStored(current.permissions), scope: current.scope }),
     ...(active && current.devices && { devices: fromStoredAccess(current.devices) }),
     lostDevices: row.devices ? explainAccess(toDeviceSteps(row.devices, held ?? [])).removed : [],
@@ -163,7 +160,7 @@ async function find(value: string, deps: ExplainDeps): Promise<Found> {
     case 'refresh token':
       return findLogin(presented, deps);
     case 'connection token':
-      return { kind: NO_TOKEN, reasons: await describeConnection(presented.connection, deps) };
+      return { kind: NO_TOKEN, reasons: [await describeConnection(presented.connection, deps)] };
     case 'expired':
       return { kind: 'JWT access token', reasons: ['it has expired'], ...expiryOf(decode(value)) };
     case 'unknown':
@@ -203,11 +200,10 @@ async function findLogin(
   return { kind, row, reasons, ...defined({ current }) };
 }
 
-async function describeConnection(id: string, { storage }: ExplainDeps): Promise<string[]> {
-  const connection = await storage.directory.connections.get(id);
-  return connection
-    ? [`it is a connection token: grantable connection show ${connection.id}`]
-    : ['it looks like a connection token, but there is no such connection'];
+async function describeConnection(id: string, { storage }: ExplainDeps): Promise<string> {
+  return (await storage.directory.connections.get(id))
+    ? `it is a connection token: grantable connection show ${id}`
+    : 'it looks like a connection token, but there is no such connection';
 }
 
 /** A value that this server did not sign, or that does not look like one of its tokens. */

@@ -77,8 +77,6 @@ const tokenBody = z.strictObject({
   token: z.string().min(1).max(16_384).describe('An access or refresh token.'),
 });
 
-type Explained = z.input<typeof explanation>;
-
 function toGiven(
   permissions: Permissions | undefined,
   { steps, sources }: Pick<TokenExplanation, 'steps' | 'sources'>,
@@ -137,11 +135,11 @@ async function requireSeen(
 async function ofToken(
   call: Pick<Call<string, unknown, z.output<typeof tokenBody>>, 'actor' | 'organization' | 'body'>,
   deps: OperationDeps,
-): Promise<{ body: Explained }> {
+): Promise<{ body: z.input<typeof explanation> }> {
   const found = await explainToken(call.body.token, deps);
   await requireSeen(call, call.body.token, found, deps);
   const { kind, active, reasons, row, expiresAt, permissions, scope, obtainable, ancestors } = found;
-  const body: Explained = {
+  const body = {
     ...defined({
       id: row?.id,
       subject: row?.subject,

@@ -46,17 +46,17 @@ async function findConcerned<C extends ObjectCollection>(
   return by === undefined ? {} : { tokens: await countTokensOf(by, [before.id], deps) };
 }
 
-interface Seeing {
-  readonly actor: Actor;
-  readonly table: ObjectCollection;
-  /** The object before the change, with the name of its organization. */
-  readonly row: JsonObject;
-}
-
-/** A dry run tells no more than the objects themselves: values of columns, names, and how many there are. */
+/**
+ * A dry run tells no more than the objects themselves: values of columns, names, and how many there are.
+ * @param row the object before the change, with the name of its organization
+ */
 export async function visibleOfDryRun(
   { tokens, users, applications, fields, ...described }: DryRun,
-  { actor, table, row }: Seeing,
+  {
+    actor,
+    table,
+    row,
+  }: { readonly actor: Actor; readonly table: ObjectCollection; readonly row: JsonObject },
   { store }: Pick<OperationDeps, 'store'>,
 ): Promise<DryRun> {
   const { organization } = row;
