@@ -3,6 +3,7 @@ import { ApplyRefused } from '../apply/apply.ts';
 import { spellPermissions } from '../apply/differences.ts';
 import { planConnection } from '../apply/plan/connections.ts';
 import { Plan } from '../apply/plan/plan.ts';
+import { respellEntry } from '../apply/plan/resource-spellings.ts';
 import type { ApplyConnection } from '../apply/schema.ts';
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
@@ -39,7 +40,7 @@ export async function createConnection(
     throw new ApplyRefused([`connection ${wanted.name} is there already`]);
   }
   const plan = new Plan(store, issuer);
-  await planConnection(plan, organization, wanted, { now });
+  await planConnection(plan, organization, await respellEntry(wanted, store), { now });
   await plan.checkReferences();
   const [step] = plan.steps;
   const after = step?.after as Connection | undefined;

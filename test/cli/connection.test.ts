@@ -84,6 +84,13 @@ describe('the command connection, beside a running server', () => {
     assert.equal(await isActive(late), true);
   });
 
+  test('a connection names its resource in any spelling of its identifier', async () => {
+    const resource = ['--resource', 'https://API.acme.example'];
+    const rights = ['--application', 'shop', '--permissions', READ];
+    const token = (await done('connection', 'create', 'acme/spelled', ...rights, ...resource)).trim();
+    assert.equal((await exchange(token)).status, 200);
+  });
+
   test('RT-07 a connection is ended by name, by token and by RFC 7009', async () => {
     const endings: [string, (token: string) => Promise<unknown>][] = [
       ['by-name', () => done('connection', 'revoke', 'acme/by-name')],

@@ -171,6 +171,17 @@ test('a resource is named in any spelling of its identifier', async () => {
   assert.deepEqual(application.json.introspects, [stored]);
   const connection = await create(admin, 'connections', { ...ENTRIES.connections, resource: other });
   assert.equal(connection.json.resource, stored);
+  for (const [kind, filter, name] of [
+    ['roles', 'resource', role.json.name],
+    ['applications', 'resource', 'till'],
+    ['connections', 'resource', 'site'],
+    ['resources', 'identifier', stored],
+  ]) {
+    const query = new URLSearchParams({ [String(filter)]: other });
+    const { json } = await admin.call('GET', `/organizations/acme/${kind}?${query}`, 'server');
+    const names = json.items.map((each: any) => each.identifier ?? each.name);
+    assert.ok(names.includes(name), `${kind}: ${JSON.stringify(json)}`);
+  }
 });
 
 for (const identifier of ['https://api.acme.example', 'HTTPS://api.acme.example/']) {

@@ -1,6 +1,6 @@
 /** What lists of nouns may be narrowed to: exact names, and what the nouns belong to. */
 import { z } from 'zod';
-import { collectionOf } from '../../../directory/collections.ts';
+import { collectionOf, findResourceSpelled } from '../../../directory/collections.ts';
 import { findAgent } from '../../../directory/registered-applications.ts';
 import { MANAGEMENT } from '../../../nouns/built-in.ts';
 import { isNounId, type Organization, type UniqueKey } from '../../../nouns/index.ts';
@@ -49,6 +49,9 @@ const SEEN_BY = {
   owner: ['owner'],
 } as const;
 
+/** Filters that name a resource, in any spelling of its identifier. */
+const NAMES_RESOURCE: ReadonlySet<string> = new Set(['resource', 'identifier']);
+
 const sees =
   (members: readonly string[]) =>
   (part: JsonObject): boolean =>
@@ -65,7 +68,9 @@ export async function findAmong(
 ): Promise<Among> {
   const filter = Object.keys(filters[collection]).find((key) => given[key] !== undefined);
   if (filter === undefined) return {};
-  const value = String(given[filter]);
+  const said = String(given[filter]);
+  const resource = NAMES_RESOURCE.has(filter) ? await findResourceSpelled(deps.store, said) : undefined;
+  const value = resource?.identifier ?? said;
   if (filter === 'search') return searchUsers(organization, value, deps);
   if (Object.hasOwn(SEEN_BY, filter)) {
     const key = filter as keyof typeof SEEN_BY;
