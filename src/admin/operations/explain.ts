@@ -127,9 +127,9 @@ async function requireSeen(
   const isLogin = 'current' in row;
   const [object] = isLogin ? await toLogins([row], deps) : await toTokens([row], deps);
   requireRowAccess(call.actor, isLogin ? 'logins' : 'tokens', { action: 'read', row: object ?? {} });
-  const tables = ['roles', 'resources', 'applications', 'users'] as const;
-  const named = row.user === undefined ? tables.slice(0, -1) : tables;
-  requireSources(call.actor, object?.organization ?? '', named);
+  const tables: AdminTable[] = ['roles', 'resources', 'applications'];
+  if (row.user !== undefined) tables.push('users');
+  requireSources(call.actor, object?.organization ?? '', tables);
 }
 
 async function ofToken(

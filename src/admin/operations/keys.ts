@@ -28,10 +28,11 @@ const keys = z.strictObject({
 });
 
 function toKeys(found: readonly KeyFacts[], actor: Actor): z.input<typeof keys> {
-  const items = found.map(({ kid: id, createdAt, signsFrom, signsUntil, publishedUntil, ...rest }) =>
+  const items = found.map(({ kid: id, alg, state, createdAt, signsFrom, signsUntil, publishedUntil }) =>
     defined({
       id,
-      ...rest,
+      alg,
+      state,
       createdAt: toMoment(createdAt),
       signsFrom: toMoment(signsFrom),
       signsUntil: toMomentIf(signsUntil),

@@ -30,7 +30,8 @@ const describe = (of: User | Application, name: string, scopes: readonly string[
   planId: null,
   status: ACTIVE,
   name,
-  email: ('email' in of && of.email) || null,
+  // An application has none.
+  email: (of as Partial<User>).email ?? null,
   points: null,
   scopes,
   plans: [],
