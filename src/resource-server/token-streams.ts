@@ -15,10 +15,12 @@ export function whenTokenEnds(isAlive: () => Promise<boolean>, end: () => void):
   const look = async (): Promise<void> => {
     do await setTimeout(INTERVAL, undefined, { ref: false, signal });
     while (await isAlive());
+  };
+  // It is rejected when it is stopped. A look that fails ends the answer, as a token that cannot be checked is refused.
+  const finish = (): void => {
     if (!signal.aborted) end();
   };
-  // It is rejected when it is stopped.
-  look().catch(() => undefined);
+  look().then(finish, finish);
   return () => stopping.abort();
 }
 
