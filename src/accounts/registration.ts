@@ -12,8 +12,11 @@ import { Conflict, type DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { checkNewPassword, type Passwords } from './passwords.ts';
 
-/** How often, and after how many milliseconds, one looks again whether the other of two has gone. */
-const LOOKS = 5;
+/**
+ * How often, and after how many milliseconds, one looks again whether the other of two has gone: a busy store takes long to
+ * remove it.
+ */
+const LOOKS = 50;
 const LOOK_AGAIN_AFTER = 40;
 
 export interface Registrant {

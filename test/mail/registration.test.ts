@@ -1,6 +1,7 @@
 /** Strangers who register at the same time. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Passwords } from '../../src/accounts/passwords.ts';
 import { createRegister, EmailTaken } from '../../src/accounts/registration.ts';
 import { AlreadyTaken, RegistrationClosed } from '../../src/errors/domain.ts';
@@ -53,6 +54,41 @@ test('two registrations that cross name and address leave one user', async (t) =
       );
     });
   }
+});
+
+test('of two that cross one stays although the store takes long to remove the other', async (t) => {
+  const { registrant, storage, changes, application } = await open(t, 2);
+  const both = Promise.withResolvers<void>();
+  let hashes = 0;
+  const register = createRegister({
+    store: storage.directory,
+    changes: {
+      users: {
+        ...changes.users,
+        async remove(user, author) {
+          await sleep(400);
+          await changes.users.remove(user, author);
+        },
+      },
+    },
+    passwords: {
+      async hash() {
+        hashes += 1;
+        if (hashes === 2) both.resolve();
+        await both.promise;
+        return 'hmac-bcrypt$passwords-1$x';
+      },
+      verify: () => assert.fail(),
+    },
+    now: Date.now,
+  });
+  const results = await Promise.allSettled([
+    register({ ...registrant, username: EMAIL }),
+    register({ ...registrant, username: 'victim', email: EMAIL }),
+  ]);
+  assert.deepEqual(results.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+  const key = results[0].status === 'fulfilled' ? 'username' : 'email';
+  assert.ok(await storage.directory.users.findBy(key, `${application.realm}/${EMAIL}`));
 });
 
 test('the user with the lower number goes too when the other one stays', async (t) => {
