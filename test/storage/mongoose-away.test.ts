@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
@@ -9,6 +10,7 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { guarded } from '../../adapters/storage/mongoose/errors.ts';
+import { createRevision, type Heads } from '../../adapters/storage/mongoose/heads.ts';
 import { StoreUnavailable } from '../../src/storage/contract.ts';
 import { freePort } from '../support/free-port.ts';
 import { createGate } from '../support/gate.ts';
@@ -162,6 +164,28 @@ test('E4 an operation that the driver never ends is refused', async (t) => {
   );
   t.mock.timers.tick(15_000);
   await refused;
+});
+
+test('E4 the announcement of a change that the driver never ends is withdrawn', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const key = randomUUID();
+  const withdrawn: string[] = [];
+  const heads: Pick<Heads, 'announce' | 'withdraw'> = {
+    announce: async () => ({ key, value: 1 }),
+    withdraw: async (_name, announced) => void withdrawn.push(announced),
+  };
+  const begun = Promise.withResolvers<void>();
+  const refused = assert.rejects(
+    createRevision(heads as Heads, 'revision').around(() => {
+      begun.resolve();
+      return new Promise(() => undefined);
+    }),
+    StoreUnavailable,
+  );
+  await begun.promise;
+  t.mock.timers.tick(15_000);
+  await refused;
+  assert.deepEqual(withdrawn, [key]);
 });
 
 for (const workers of [1, 2]) {

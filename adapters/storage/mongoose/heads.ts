@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { type Model, trusted } from 'mongoose';
 import type { DirectoryChanges } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { guardEach } from './errors.ts';
+import { guarded, guardEach } from './errors.ts';
 import { setOrInsert, updateOrInsert } from './one-document.ts';
 import type { HeadDocument, LoggedChange } from './schemas.ts';
 
@@ -110,7 +110,8 @@ export function createRevision(heads: Heads, name: string) {
     async around<T>(change: () => PromiseLike<T>, logged?: Change): Promise<T> {
       const { key } = await heads.announce(name, defined({ logged }));
       try {
-        return await change();
+        // On its own, so that the announcement of a change that never ends is withdrawn.
+        return await guarded(change);
       } finally {
         await heads.withdraw(name, key);
       }

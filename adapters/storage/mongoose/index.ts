@@ -31,7 +31,7 @@ async function describe(connection: Connection): Promise<string> {
 
 /** Prepares a store before use; it is safe to run again. */
 async function prepare(connection: Connection, models: Models, heads: Heads) {
-  const warnings = await guarded(() => probe(models.heads));
+  const warnings = await probe(models.heads);
   await guardedLong(() => migrate(connection, heads));
   return { warnings, description: await guarded(() => describe(connection)) };
 }

@@ -6,13 +6,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Model } from 'mongoose';
 import { CannotOpenStore } from '../../../src/storage/contract.ts';
-import { passes } from './errors.ts';
+import { guarded, passes } from './errors.ts';
 import type { HeadDocument } from './schemas.ts';
 
 const PARALLEL = 40;
 
 const inParallel = <T>(work: (index: number) => PromiseLike<T>): Promise<T[]> =>
-  Promise.all(Array.from({ length: PARALLEL }, (_, index) => work(index)));
+  Promise.all(Array.from({ length: PARALLEL }, (_, index) => guarded(() => work(index))));
 
 async function requireOneWinner(heads: Model<HeadDocument>, _id: string): Promise<void> {
   const tries = await inParallel((index) =>
@@ -26,11 +26,11 @@ async function requireOneWinner(heads: Model<HeadDocument>, _id: string): Promis
 }
 
 async function sumOf(heads: Model<HeadDocument>, _id: string): Promise<number | undefined> {
-  return (await heads.findOne({ _id }).lean())?.value;
+  return (await guarded(() => heads.findOne({ _id }).lean()))?.value;
 }
 
 async function requireAllIncrements(heads: Model<HeadDocument>, _id: string): Promise<void> {
-  await heads.updateOne({ _id }, { $set: { value: 0 } });
+  await guarded(() => heads.updateOne({ _id }, { $set: { value: 0 } }));
   await inParallel(() => heads.updateOne({ _id }, { $inc: { value: 1 } }));
   const sum = await sumOf(heads, _id);
   if (sum === PARALLEL) return;
@@ -59,7 +59,7 @@ async function tryUpserts(heads: Model<HeadDocument>, _id: string): Promise<stri
  */
 export async function probe(heads: Model<HeadDocument>): Promise<string[]> {
   const [there, missing] = [`probe ${randomUUID()}`, `probe ${randomUUID()}`];
-  await heads.create({ _id: there, value: 0, pending: [] });
+  await guarded(() => heads.create({ _id: there, value: 0, pending: [] }));
   try {
     await requireOneWinner(heads, there);
     await requireAllIncrements(heads, there);
