@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { type Model, trusted } from 'mongoose';
 import type { DirectoryChanges } from '../../../src/storage/contract.ts';
 import { defined } from '../../../src/storage/defined.ts';
-import { guarded, guardEach } from './errors.ts';
+import { guardEach, guarded } from './errors.ts';
 import { setOrInsert, updateOrInsert } from './one-document.ts';
 import type { HeadDocument, LoggedChange } from './schemas.ts';
 
