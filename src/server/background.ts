@@ -50,10 +50,15 @@ export function startBackground(
   const delivery = createWebhookDelivery(foundations, (error) => log(error, sending));
   let stopping = false;
 
+  /** Kept until it was told: the store may go away between the readings, and each tells a change once. */
+  let haveChanged = false;
+
   async function readKeys(): Promise<void> {
-    const secretsChanged = await vault.refresh();
-    const published = await signingKeys.refresh();
-    if (secretsChanged || published) keysChanged();
+    if (await vault.refresh()) haveChanged = true;
+    if (await signingKeys.refresh()) haveChanged = true;
+    if (!haveChanged) return;
+    keysChanged();
+    haveChanged = false;
   }
 
   async function follow(): Promise<number> {
