@@ -84,7 +84,9 @@ export function createJwtVerifier({
     // The keys may change while a signature is checked: what was found with the keys before goes with them.
     known ??= useKeys();
     const { keySet, facts } = known;
-    const found = facts.get(key) ?? (await check(value, keySet).catch(refuseForeign));
+    const remembered = facts.get(key);
+    if (remembered) return remembered;
+    const found = await check(value, keySet).catch(refuseForeign);
     if (found) facts.set(key, found);
     return found;
   }

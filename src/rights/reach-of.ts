@@ -219,7 +219,8 @@ async function ofAttributes(user: User, world: World): Promise<Reach> {
 
 async function devicesOfUser(user: User, world: World): Promise<Reach | undefined> {
   const face = world.faceRules.find(({ findDeviceRights }) => findDeviceRights);
-  const organization = await world.organizations.get(user.organization ?? '');
+  const { organization: id } = user;
+  const organization = id === undefined ? undefined : await world.organizations.get(id);
   if (!face?.findDeviceRights || !organization) return undefined;
   if (!(organization.faces?.[face.name] ?? user.faces?.[face.name])) return undefined;
   const access = face.findDeviceRights(user, organization);

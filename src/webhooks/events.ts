@@ -85,8 +85,11 @@ export function createEvents({ outbox, directory, serverOrganization, now }: Eve
   return {
     /** Of a change that follows. @param entry as the audit log will have it */
     async announce(entry: AuditEntry, expected: () => ExpectedChange) {
-      const nextAt = now() + DEAD_AFTER;
-      const rows = await writeRows(entry, () => ({ state: 'announced', nextAt, expected: expected() }));
+      const rows = await writeRows(entry, () => ({
+        state: 'announced',
+        nextAt: now() + DEAD_AFTER,
+        expected: expected(),
+      }));
       return {
         /** To be called once the change has happened. */
         happened: async () => void (await Promise.all(rows.map(becomeDue))),
