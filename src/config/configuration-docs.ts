@@ -119,14 +119,20 @@ const parts: Readonly<Record<string, () => string>> = {
   keys: () => Object.entries(sections).map(writeSection).join('\n\n'),
 };
 
-const PART = /(?<=<!-- (\w+): written by `npm run docs` -->\n\n).*?(?=\n\n<!-- end -->)/gs;
+const BEGIN = /<!-- (\w+): written by `npm run docs` -->\n/;
+const END = '\n<!-- end -->';
 
 /** The page as it is, with these parts written again. */
 function renderConfigurationDocs(): string {
-  return readFileSync('docs/configuration.md', 'utf8').replaceAll(
-    PART,
-    (part, name: string) => parts[name]?.() ?? part,
-  );
+  const page = readFileSync('docs/configuration.md', 'utf8');
+  // Text, the name of a part, what stands between its marks and after them, and so on.
+  const [first = '', ...rest] = page.split(BEGIN);
+  let written = first;
+  for (const [index, piece] of rest.entries()) {
+    if (index % 2 === 0) written += `<!-- ${piece}: written by \`npm run docs\` -->\n`;
+    else written += `\n${parts[rest[index - 1] as string]?.()}\n${piece.slice(piece.indexOf(END))}`;
+  }
+  return written;
 }
 
 /** The whole text of docs/apply.schema.json. */

@@ -15,12 +15,23 @@ export interface Place {
   find(method: string): Found | undefined;
 }
 
-const PARAMETER = /\{(\w+)\}/g;
+const isParameter = (segment: string): boolean => segment.startsWith('{');
 
-const toPattern = (path: string): RegExp => new RegExp(`^${path.replaceAll(PARAMETER, '(?<$1>[^/]+)')}$`);
+/** @param segments of an operation's path @param given of a path */
+const areSame = (segments: readonly string[], given: readonly string[]): boolean =>
+  segments.length === given.length &&
+  segments.every((segment, at) => (isParameter(segment) ? given[at] !== '' : segment === given[at]));
+
+/** @throws URIError for a segment that is not encoded properly */
+function readParameters(segments: readonly string[], given: readonly string[]): Record<string, string> {
+  const named = segments.flatMap((segment, at) =>
+    isParameter(segment) ? [[segment.slice(1, -1), decodeURIComponent(given[at] as string)]] : [],
+  );
+  return Object.fromEntries(named);
+}
 
 /** A segment that stands for itself goes before a parameter in its place. */
-const countParameters = (path: string): number => path.split('{').length - 1;
+const countParameters = (path: string): number => path.split('/').filter(isParameter).length;
 
 /** HEAD is answered as GET, but for what is sent line by line: that would be made, and recorded as sent, for nothing. */
 const methodsOf = ({ method, media }: Operation): readonly string[] =>
@@ -33,23 +44,20 @@ export function createRouter(operations: readonly Operation[]): (path: string) =
     .map(([path, all]) => {
       const byMethod = new Map(all.map((operation) => [operation.method as string, operation]));
       if (byMethod.size < all.length) throw new Error(`two operations of ${path} have one method`);
-      return { pattern: toPattern(path), byMethod, methods: all.flatMap(methodsOf) };
+      return { segments: path.split('/'), byMethod, methods: all.flatMap(methodsOf) };
     });
   return (path) => {
-    for (const { pattern, byMethod, methods } of places) {
-      const match = pattern.exec(path);
-      if (!match) continue;
-      return {
-        methods,
-        find(method) {
-          const operation = byMethod.get(method === 'HEAD' ? 'GET' : method);
-          if (!operation || !methods.includes(method)) return undefined;
-          const named = Object.entries(match.groups ?? {});
-          const parameters = named.map(([name, value]) => [name, decodeURIComponent(value)]);
-          return { operation, parameters: Object.fromEntries(parameters) };
-        },
-      };
-    }
-    return undefined;
+    const given = path.split('/');
+    const place = places.find(({ segments }) => areSame(segments, given));
+    if (!place) return undefined;
+    const { segments, byMethod, methods } = place;
+    return {
+      methods,
+      find(method) {
+        const operation = byMethod.get(method === 'HEAD' ? 'GET' : method);
+        if (!operation || !methods.includes(method)) return undefined;
+        return { operation, parameters: readParameters(segments, given) };
+      },
+    };
   };
 }
