@@ -43,7 +43,7 @@ export async function requireUnused(store: DirectoryStore, { identifier }: Resou
 interface Contents {
   readonly kind: CollectionName;
   readonly key: ListedKey;
-  /** They outlive the noun, which only an apply file does not take from them. */
+  /** They are not removed with the noun; only `apply` refuses to remove it while it has some. */
   readonly stay?: true;
 }
 

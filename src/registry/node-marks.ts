@@ -1,7 +1,7 @@
 /**
  * Marks of nodes, kept in memory: every token hangs below its organization, its application and its resource, so the
  * same few nodes are asked for at each request. What is kept is brought up to date before each use, by the number of the
- * last change, so a mark that any process has acknowledged is never missed. It is bounded, and not a copy of all marks.
+ * last change, so a mark is never missed once the process that made it has answered its caller. It is bounded, and not a copy of all marks.
  */
 import { LRUCache } from 'lru-cache';
 import type { NodeRecord, NodeStore } from '../storage/contract.ts';

@@ -1,5 +1,5 @@
 /**
- * What each object reaches, and whether rights contain that. Every write counts as control: a new email address takes over
+ * The reach of each kind of object (`reach.ts` says what a reach is), and whether rights contain it. Every write counts as control: a new email address takes over
  * a user, a redirect URI or a key an application.
  */
 import { isDeepStrictEqual } from 'node:util';

@@ -1,5 +1,5 @@
 /**
- * Storage: what Grantable asks of a store, what it keeps (`nouns.ts`, `rows.ts`, `records.ts`), and secrets at rest
+ * Storage: what Grantable asks of a store, what it keeps beside nouns (`rows.ts`, `records.ts`), and secrets at rest
  * (`vault.ts`). The stores themselves are in `adapters/storage`. It serves no routes.
  *
  * This file: the contract, in small interfaces with the few methods that their callers need. Two very

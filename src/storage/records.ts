@@ -1,5 +1,5 @@
 /**
- * What a store keeps beside nouns (`nouns.ts`), tokens and logins (`rows.ts`). Every time is in milliseconds since the
+ * What a store keeps beside nouns (`src/nouns`), tokens and logins (`rows.ts`). Every time is in milliseconds since the
  * epoch.
  */
 import type { JsonWebKeyInput } from 'node:crypto';

@@ -145,7 +145,7 @@ export type Issued = IssuedAccess | { readonly answer: ConnectionAnswer; readonl
 /** Makes what was decided. */
 export type Mint = (request: GrantRequest, decision: Decision) => Promise<Issued>;
 
-/** What is handed to `issue`: everything decided. */
+/** What is handed to `Mint`: everything decided. */
 export interface Decision {
   readonly grant: Grant;
   readonly proof: Proof;

@@ -1,5 +1,5 @@
 /**
- * Decisions kept in memory, of proofs that hold for later requests: the same client that asks for the same gets the same
+ * Decisions kept in memory, of proofs that hold for later requests (client credentials, connection tokens): the same client that asks for the same gets the same
  * decision, until a change of the directory concerns its organization or the proof does not hold any more. Only the
  * decision is kept: each request gets a token of its own, with a row of its own.
  */

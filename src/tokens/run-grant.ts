@@ -1,6 +1,6 @@
 /**
  * Grants: how a proof of who is asking becomes a token. `runGrant` is the path that every grant takes: parse, prove,
- * downscope, issue; `kept-decisions.ts` may answer the first three from memory. A grant's own file only proves who is
+ * downscope, mint; `kept-decisions.ts` may answer the first three from memory. A grant's own file only proves who is
  * asking, so it cannot forget a check that they share. `clients` has authenticated the client before, and `endpoints` and
  * `faces` read the request. It serves no routes.
  */

@@ -1,5 +1,5 @@
 /**
- * What earlier files made and this one leaves out, in the lists that it has. Nothing else is ever removed: not what people,
+ * What `apply --prune` removes: what earlier files made and this one leaves out, in the lists that it has. Nothing else is ever removed: not what people,
  * faces or agents made, and not what still has something of theirs in it.
  */
 import { collectionOf, eachListed, eachNoun } from '../../directory/collections.ts';
