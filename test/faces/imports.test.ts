@@ -13,7 +13,7 @@ const MAY_RUN = [
   /^src\/faces\//,
   /^src\/errors\/(?:domain|reason|texts)\.ts$/,
   /^src\/http\/(?:errors|refusal)\.ts$/,
-  /^src\/clients\/client-notes\.ts$/,
+  /^src\/clients\/(?:bearer|client-notes)\.ts$/,
   /^src\/(?:nouns|permissions)\//,
   /^src\/provider\/paths\.ts$/,
   /^src\/accounts\/account-mails\.ts$/,
@@ -31,6 +31,7 @@ const MAY_RUN = [
 const FUNCTIONS_OF_OTHERS = new Map([
   ['src/accounts/account-mails.ts', ['AccountGone', 'requireMails']],
   ['src/changes/applications.ts', ['displayNameOf']],
+  ['src/clients/bearer.ts', ['readBearer']],
   ['src/directory/users.ts', ['findRegistrant', 'isActive']],
   ['src/tokens/grants/act-for-user.ts', ['ACT_FOR_USER']],
   ['src/tokens/grants/connect.ts', ['CONNECT']],
