@@ -119,20 +119,20 @@ const parts: Readonly<Record<string, () => string>> = {
   keys: () => Object.entries(sections).map(writeSection).join('\n\n'),
 };
 
-const BEGIN = /<!-- (\w+): written by `npm run docs` -->\n/;
 const END = '\n<!-- end -->';
 
-/** The page as it is, with these parts written again. */
+/** The page as it is, with these parts written again. @throws Error if it has lost a mark */
 function renderConfigurationDocs(): string {
-  const page = readFileSync('docs/configuration.md', 'utf8');
-  // Text, the name of a part, what stands between its marks and after them, and so on.
-  const [first = '', ...rest] = page.split(BEGIN);
-  let written = first;
-  for (const [index, piece] of rest.entries()) {
-    if (index % 2 === 0) written += `<!-- ${piece}: written by \`npm run docs\` -->\n`;
-    else written += `\n${parts[rest[index - 1] as string]?.()}\n${piece.slice(piece.indexOf(END))}`;
+  let page = readFileSync('docs/configuration.md', 'utf8');
+  for (const [name, write] of Object.entries(parts)) {
+    const begin = `<!-- ${name}: written by \`npm run docs\` -->\n`;
+    const from = page.indexOf(begin) + begin.length;
+    const to = page.indexOf(END, from);
+    if (!page.includes(begin) || to === -1)
+      throw new Error(`docs/configuration.md has lost a mark of ${name}`);
+    page = `${page.slice(0, from)}\n${write()}\n${page.slice(to)}`;
   }
-  return written;
+  return page;
 }
 
 /** The whole text of docs/apply.schema.json. */
