@@ -85,8 +85,10 @@ export async function rotateSecrets(
   deps: Pick<KeysDeps, 'vault' | 'audit' | 'now'>,
   author: Author,
 ): Promise<{ readonly ids: readonly string[]; readonly usedFrom: number }> {
-  const usedFrom = deps.now() + (immediately ? 0 : SECRETS_LEAD_MS);
-  const ids = await deps.vault.rotateSecrets(immediately ? 0 : SECRETS_LEAD_MS);
+  const leadMs = immediately ? 0 : SECRETS_LEAD_MS;
+  const ids = await deps.vault.rotateSecrets(leadMs);
+  // Of the one that was made last.
+  const usedFrom = deps.now() + leadMs;
   await record(deps, 'keys.rotated', { made: ids, immediately }, author);
   return { ids, usedFrom };
 }

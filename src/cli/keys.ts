@@ -60,10 +60,10 @@ function parseLead(text: string): number {
 async function rotate(args: readonly string[], io: CommandIo): Promise<undefined> {
   const { values } = readArguments(args, { ...flags('now', 'secrets'), ...texts('lead') }, 0);
   const immediately = values.now ?? false;
-  if (values.secrets && values.lead !== undefined) {
-    throw new UsageError('--secrets and --lead exclude each other');
+  for (const flag of ['secrets', 'now'] as const) {
+    if (values[flag] && values.lead !== undefined)
+      throw new UsageError(`--${flag} and --lead exclude each other`);
   }
-  if (immediately && values.lead !== undefined) throw new UsageError('--now and --lead exclude each other');
   const lead = values.lead === undefined ? undefined : parseLead(values.lead);
   await using opened = await openStore(io);
   if (values.secrets) {
