@@ -70,8 +70,11 @@ export function createDerivedSecret(
   createdAt: number,
 ): { secret: string; stored: ApplicationSecret } {
   const seed = randomBytes(16).toString('base64url');
-  const secret = deriveSecret(keys.current().key, application, seed);
-  return { secret, stored: toStoredSecret(keys, secret, { seed, createdAt }) };
+  // One key for both: the hash names the key that the secret is derived from.
+  const current = keys.current();
+  const secret = deriveSecret(current.key, application, seed);
+  const stored = toStoredSecret({ ...keys, current: () => current }, secret, { seed, createdAt });
+  return { secret, stored };
 }
 
 /** @returns undefined if the default secret was not derived, or from a key that is gone */
