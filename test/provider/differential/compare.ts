@@ -62,7 +62,8 @@ function compareTexts(shipped: string, engine: string, pairs: Pairs, where: stri
     const known = pairs.find(one) !== undefined;
     if (!pairs.pair(one, other)) return [{ where: `${where} (pairs)`, shipped: one, engine: other }];
     if (known || !one.startsWith('eyJ')) return [];
-    return compare(readJwt(one), readJwt(other), pairs, `${where} (JWT)`);
+    const read = where.endsWith('.id_token') ? readIdToken : readJwt;
+    return compare(read(one), read(other), pairs, `${where} (JWT)`);
   });
 }
 
@@ -74,4 +75,11 @@ function readJwt(jwt: string): unknown {
   } catch {
     return jwt;
   }
+}
+
+/** The engine takes its times from the clock of the machine, which may go on to the next second between two servers. */
+function readIdToken(jwt: string): unknown {
+  const { header, claims } = readJwt(jwt) as { header: object; claims: Record<string, number> };
+  const { iat = 0, exp = 0, ...others } = claims;
+  return { header, claims: { ...others, life: exp - iat } };
 }
