@@ -189,8 +189,12 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       stopping = true;
       services.feed.close();
       await listening.stop(config.shutdownSeconds);
-      await parts.disposeAsync();
-      log.info({ port: listening.port }, 'stopped');
+      try {
+        await parts.disposeAsync();
+        log.info({ port: listening.port }, 'stopped');
+      } catch (error) {
+        log.error({ err: error }, 'stopped, but not all was brought to its end');
+      }
     },
   };
 }

@@ -301,11 +301,13 @@ async function putTogether(config: Config, storage: Storage, now: Now, keptBytes
   const known = { ...accounts, ...createDatabases(accounts), ...createAgentDocuments(accounts) };
   const registered = { ...known, ...createRegistryParts(known) };
   const { directory, signingKeys, datasources, refusals, secretUses, longestLifetime } = registered;
+  /** Each is closed although another one fails. */
   async function close(): Promise<void> {
-    await datasources.close();
-    await refusals.settle();
-    await secretUses.settle();
-    await storage.close();
+    await using parts = new AsyncDisposableStack();
+    parts.defer(() => storage.close());
+    parts.defer(() => secretUses.settle());
+    parts.defer(() => refusals.settle());
+    parts.defer(() => datasources.close());
   }
   return {
     ...registered,

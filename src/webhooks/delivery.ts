@@ -194,9 +194,9 @@ export function createDelivery(deps: DeliveryDeps) {
     });
   }
 
-  /** Resolves when nothing more is being sent. */
+  /** Resolves when nothing more is being sent. Who began it is told what failed. */
   async function idle(): Promise<void> {
-    while (filling || active.size > 0) await Promise.all([filling, ...active.values()]);
+    while (filling || active.size > 0) await Promise.allSettled([filling, ...active.values()]);
   }
 
   return {

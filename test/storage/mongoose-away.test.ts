@@ -154,6 +154,25 @@ describe('a MongoDB that is away', {
     assert.equal((await ask('/oauth/introspect', { token: json.access_token })).json.active, true);
     await gate.close();
   });
+
+  test('E4 a server that is asked to stop while it is gone ends with 0', async (t) => {
+    const gatePort = await freePort();
+    const gate = createGate(Number(mongo.port));
+    await gate.open(gatePort);
+    const { child, ended, ask, untilAnswered, said } = await startProcess(t, {
+      GRANTABLE_STORAGE: `mongodb://127.0.0.1:${gatePort}${new URL(mongo.newUrl()).pathname}`,
+    });
+    await untilAnswered('/readyz', 200);
+    // More than are written one by one: the number of the others is written at the end.
+    for (let turn = 0; turn < 12; turn += 1)
+      await ask('/oauth/token', { grant_type: 'client_credentials', client_secret: 'wrong' });
+    await gate.close();
+    await until('something was tried in vain', () => said().includes('could not be'));
+    child.kill();
+    await ended;
+    assert.equal(child.exitCode, 0, said());
+    assert.match(said(), /"msg":"stopped, but not all was brought to its end"/);
+  });
 });
 
 test('E4 an operation that the driver never ends is refused', async (t) => {
