@@ -77,7 +77,7 @@ interface StartOptions {
 }
 
 function start(args: readonly string[], { env, cores = SERVER_CORE, stdio }: StartOptions): ChildProcess {
-  const node = ['--max-semi-space-size=8', ...args];
+  const node = ['--max-semi-space-size=32', ...args];
   const [command, commandArgs] = canPin
     ? ['taskset', ['-c', cores, process.execPath, ...node]]
     : [process.execPath, node];

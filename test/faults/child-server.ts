@@ -61,7 +61,7 @@ export async function createChildServer(
       return child?.pid;
     },
     async start(path = '/readyz') {
-      const started = spawn(process.execPath, ['--max-semi-space-size=8', MAIN, 'serve'], {
+      const started = spawn(process.execPath, ['--max-semi-space-size=32', MAIN, 'serve'], {
         env: {
           ...childEnv,
           GRANTABLE_DATA_DIR: dataDir,
