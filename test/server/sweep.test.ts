@@ -2,17 +2,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createNodeId, handleKey } from '../../src/registry/secrets.ts';
 import { sweep } from '../../src/server/sweep.ts';
+import { openAdministration } from '../admin/fixture.ts';
 import { wholeTokenRow } from '../contracts/whole-rows.ts';
-import { startServer } from '../support/server.ts';
+import { storageForTests } from '../support/mongodb.ts';
 
 const EXPIRED = 10_000;
 /** Tokens that expire between two slices. */
 const MEANWHILE = 5;
 const LARGEST_SLICE = 500;
 
-test('E8 the sweep keeps up with tokens that expire meanwhile, in short slices', async () => {
-  await using server = await startServer();
-  const { foundations } = server.server;
+test('E8 the sweep keeps up with tokens that expire meanwhile, in short slices', async (t) => {
+  // A server would sweep beside it.
+  const foundations = await openAdministration(t, await storageForTests());
   const { now, storage } = foundations;
   const slices: number[] = [];
   const counted: typeof storage = {
@@ -35,7 +36,7 @@ test('E8 the sweep keeps up with tokens that expire meanwhile, in short slices',
     );
   }
   async function pause(): Promise<void> {
-    server.clock.offset += 1;
+    foundations.clock.offset += 1;
     await insertExpired(MEANWHILE);
   }
   await insertExpired(EXPIRED);
