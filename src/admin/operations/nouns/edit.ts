@@ -50,9 +50,6 @@ export interface Wanted<C extends ObjectCollection> {
   readonly judge: (after: Nouns[C], touched: readonly string[]) => Promise<void>;
 }
 
-/** Whose entries name resources. */
-const NAME_RESOURCES: readonly ObjectCollection[] = ['resources', 'roles', 'applications', 'connections'];
-
 /** A planned noun. */
 export interface Edited<C extends ObjectCollection> {
   readonly plan: Plan;
@@ -214,7 +211,7 @@ export async function planOne<C extends ObjectCollection>(
   names: Names,
   deps: OperationDeps,
 ): Promise<Edited<C>> {
-  const body = NAME_RESOURCES.includes(collection) ? await respellEntry(said, deps.store) : said;
+  const body = await respellEntry(said, deps.store);
   const { entry, touched, cleared }: Changed = before
     ? await applyPatch(collection, before, body, names)
     : { entry: body, touched: Object.keys(body), cleared: new Set() };
