@@ -6,8 +6,8 @@ import type { DirectoryStore } from '../storage/contract.ts';
 export interface AlgChoices {
   /** Of all resources and applications, each choice once; disabled ones count, so that enabling them costs no wait. */
   readonly named: readonly AlgChoice[];
-  /** Of the enabled applications that can get an ID token. */
-  readonly idToken: readonly AlgChoice[];
+  /** Of all resources, and of the enabled applications that can get an ID token. */
+  readonly tokens: readonly AlgChoice[];
 }
 
 const toChoice = (listed: string): AlgChoice => listed.split(' ') as unknown as AlgChoice;
@@ -16,9 +16,10 @@ export async function gatherAlgChoices({
   applications,
   resources,
 }: Pick<DirectoryStore, 'applications' | 'resources'>): Promise<AlgChoices> {
-  const named = [...(await resources.listedValues('algs')), ...(await applications.listedValues('algs'))];
-  const idToken = await applications.listedValues('idTokenAlgs');
+  const ofResources = await resources.listedValues('algs');
+  const named = [...ofResources, ...(await applications.listedValues('algs'))];
+  const tokens = [...ofResources, ...(await applications.listedValues('idTokenAlgs'))];
   // The first application must not wait for the key of the default.
-  if (named.length === 0) return { named: [idTokenAlgs({})], idToken: [] };
-  return { named: [...new Set(named)].map(toChoice), idToken: idToken.map(toChoice) };
+  if (named.length === 0) return { named: [idTokenAlgs({})], tokens: [] };
+  return { named: [...new Set(named)].map(toChoice), tokens: tokens.map(toChoice) };
 }

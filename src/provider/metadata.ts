@@ -22,12 +22,14 @@ const NEVER = ['implicit', CONNECT, DERIVED_LOGIN, ACT_FOR_USER];
 /** The engine sends it only to clients with logout notifications, which Grantable does not support. */
 const NEVER_CLAIMED = ['sid'];
 
-/** The algorithms that sign ID tokens, and those that applications have named for later. */
-function idTokenAlgsOf({ idToken }: AlgChoices, signingKeys: SigningKeys): SigningAlg[] {
-  const algs = new Set(
-    idToken.flatMap((choice) => [signingKeys.active(...choice).alg, ...choice.slice(0, 1)]),
-  );
-  return algs.size > 0 ? SIGNING_ALGS.filter((alg) => algs.has(alg)) : [ID_TOKEN_ALG];
+/**
+ * The algorithms that may sign ID tokens, those that are named for later, and RS256 in any case (OpenID Connect Discovery
+ * section 3). Those of access tokens are among them: libraries for APIs read which ones to accept from this list.
+ */
+function idTokenAlgsOf({ tokens }: AlgChoices, signingKeys: SigningKeys): SigningAlg[] {
+  const used = tokens.flatMap((choice) => [signingKeys.active(...choice).alg, ...choice.slice(0, 1)]);
+  const algs = new Set<SigningAlg>([ID_TOKEN_ALG, ...used]);
+  return SIGNING_ALGS.filter((alg) => algs.has(alg));
 }
 
 /** Authentication methods where public clients are not served: introspection and the revocation feed. */
