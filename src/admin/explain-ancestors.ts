@@ -11,7 +11,7 @@ import {
   nameOf,
 } from '../nouns/index.ts';
 import { isEnded, parseNode } from '../registry/nodes.ts';
-import { handleKey } from '../registry/secrets.ts';
+import { handleKey } from '../registry/token-values.ts';
 import type { LoginRow, NodeRecord, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 

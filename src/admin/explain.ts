@@ -14,8 +14,8 @@ import { type DeviceAccess, type DeviceRight, fromStoredAccess } from '../permis
 import { explainAccess, explainIntersection, type Removable, type Step } from '../permissions/explain.ts';
 import { equals, type Permissions } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
+import type { RefreshTokens } from '../registry/refresh-tokens.ts';
 import type { Registry } from '../registry/registry.ts';
-import type { RefreshTokens } from '../registry/secrets.ts';
 import type { BoundRights, CurrentRights } from '../rights/current-rights.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';

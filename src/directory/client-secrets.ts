@@ -5,7 +5,7 @@
 import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type Application, type ApplicationSecret, DEFAULT_SECRET } from '../nouns/index.ts';
-import { sha256 } from '../registry/secrets.ts';
+import { sha256 } from '../registry/token-values.ts';
 import type { SecretRing } from '../storage/vault.ts';
 
 export type SecretKeys = Pick<SecretRing, 'current' | 'byId'>;

@@ -9,7 +9,7 @@ import type { AccountFacts, LoginRow, NodeMark, NodeScope, Storage, TokenRow } f
 import { defined } from '../storage/defined.ts';
 import type { NodeMarks } from './node-marks.ts';
 import { isAhead, type Standing, standingOf } from './nodes.ts';
-import { handleKey, keysNear, OPAQUE_ACCESS_TOKEN } from './secrets.ts';
+import { handleKey, keysNear, OPAQUE_ACCESS_TOKEN } from './token-values.ts';
 
 /** What a subject may do at this moment. */
 export interface Rights {

@@ -6,8 +6,9 @@
 import { parseConnectionToken } from '../connections/connection-tokens.ts';
 import type { JwtVerifier } from '../keys/verify-jwt.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
+import { REFRESH_TOKEN, type RefreshTokens } from '../registry/refresh-tokens.ts';
 import type { LivingToken, Registry } from '../registry/registry.ts';
-import { OPAQUE_ACCESS_TOKEN, REFRESH_TOKEN, type RefreshTokens } from '../registry/secrets.ts';
+import { OPAQUE_ACCESS_TOKEN } from '../registry/token-values.ts';
 import type { LoginRow, LoginStore, TokenRow } from '../storage/contract.ts';
 
 export type Presented =

@@ -2,7 +2,7 @@
  * What tokens made from the same decision have in common, kept as long as the decision: only ids and times differ, and
  * where the request came from.
  */
-import { createNodeId } from '../registry/secrets.ts';
+import { createNodeId } from '../registry/token-values.ts';
 import type { TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toSeconds } from '../storage/rows.ts';

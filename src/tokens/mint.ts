@@ -14,7 +14,7 @@ import { claimsSize, fitsIntoHeader } from '../permissions/token-claims.ts';
 import { agentNode, consentNode, earlierTokensNode, registrantNode } from '../registry/nodes.ts';
 import type { RefreshJwts } from '../registry/refresh-jwt.ts';
 import { scopeMember } from '../registry/scope.ts';
-import { createNodeId, createOpaqueAccessToken } from '../registry/secrets.ts';
+import { createNodeId, createOpaqueAccessToken } from '../registry/token-values.ts';
 import { type MappedClaims, mapClaims, withoutMapped } from '../rights/mapped-claims.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';

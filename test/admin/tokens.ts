@@ -1,7 +1,7 @@
 /** Tokens for tests of administration, registered as the server registers its own. */
 import { SignJWT } from 'jose';
 import { userSubject } from '../../src/directory/subjects.ts';
-import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
+import { createNodeId, createOpaqueAccessToken } from '../../src/registry/token-values.ts';
 import type { LoginRow, TokenRow } from '../../src/storage/contract.ts';
 import { toSeconds } from '../../src/storage/rows.ts';
 import { type Administration, fileOf } from './fixture.ts';

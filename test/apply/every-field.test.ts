@@ -16,7 +16,7 @@ import { loadConfig } from '../../src/config/load.ts';
 import { collectionOf, eachNoun } from '../../src/directory/collections.ts';
 import { builtInFaces } from '../../src/faces/index.ts';
 import { COLLECTIONS, type CollectionName, declarationOf } from '../../src/nouns/index.ts';
-import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
+import { createNodeId, createOpaqueAccessToken } from '../../src/registry/token-values.ts';
 import { type Foundations, openFoundations } from '../../src/server/foundations.ts';
 import { fileOf } from '../admin/fixture.ts';
 import { changedFile, fieldsOf, file, type JsonSchema, NOUN_LISTS, nouns } from './examples.ts';

@@ -16,7 +16,7 @@ import type { Application, Organization, Resource, Role, User } from '../../src/
 import { canonicalUsername } from '../../src/nouns/usernames.ts';
 import { createNodeMarks } from '../../src/registry/node-marks.ts';
 import { createRegistry, type Registry } from '../../src/registry/registry.ts';
-import { createNodeId, createOpaqueAccessToken } from '../../src/registry/secrets.ts';
+import { createNodeId, createOpaqueAccessToken } from '../../src/registry/token-values.ts';
 import { createCurrentRights } from '../../src/rights/current-rights.ts';
 import type { NodeMark, Storage, TokenRow } from '../../src/storage/contract.ts';
 import type { Events } from '../../src/webhooks/events.ts';

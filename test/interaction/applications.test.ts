@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { createNodeId } from '../../src/registry/secrets.ts';
+import { createNodeId } from '../../src/registry/token-values.ts';
 import { createVerifier } from '../../src/resource-server/index.ts';
 import { MOST_LOOKED_AT_OF_PERSON } from '../../src/tokens/holdings.ts';
 import { addAgent, approveAgent } from '../support/agents.ts';

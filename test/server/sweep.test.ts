@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createNodeId, handleKey } from '../../src/registry/secrets.ts';
+import { createNodeId, handleKey } from '../../src/registry/token-values.ts';
 import { sweep } from '../../src/server/sweep.ts';
 import { openAdministration } from '../admin/fixture.ts';
 import { wholeTokenRow } from '../contracts/whole-rows.ts';

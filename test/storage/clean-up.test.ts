@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import mongoose from 'mongoose';
 import { openMongooseStorage } from '../../adapters/storage/mongoose/index.ts';
 import { openSqliteStorage } from '../../adapters/storage/sqlite/index.ts';
-import { createNodeId, handleKey } from '../../src/registry/secrets.ts';
+import { createNodeId, handleKey } from '../../src/registry/token-values.ts';
 import type { Storage, TokenRow } from '../../src/storage/contract.ts';
 import { ask, createChildServer } from '../faults/child-server.ts';
 import { startMongo } from '../support/mongodb.ts';

@@ -2,7 +2,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import { type AgentFacts, hashOfFacts } from '../../src/agents/document.ts';
 import type { Application } from '../../src/nouns/index.ts';
-import { createNodeId } from '../../src/registry/secrets.ts';
+import { createNodeId } from '../../src/registry/token-values.ts';
 import type { LoginRow } from '../../src/storage/contract.ts';
 import { REDIRECT_URI, type TestServer } from './server.ts';
 

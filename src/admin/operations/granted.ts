@@ -10,7 +10,7 @@ import { endedShape, pageOf, pageQuery } from './shapes.ts';
 import { login, token, toLogins, toTokens } from './token-shapes.ts';
 import { findVisible, visibleParts } from './visible-pages.ts';
 
-/** `registry/secrets.ts`. */
+/** `registry/token-values.ts`. */
 const NODE_ID = /^[\w-]{22}$/;
 
 /** Members that the actor may not read are left out. */
