@@ -71,7 +71,7 @@ export type Changes = { readonly [C in CollectionName]: NounChanges<Nouns[C]> };
 
 export interface ChangesDeps {
   readonly storage: Pick<Storage, 'directory'>;
-  readonly registry: Pick<Registry, 'mark' | 'markLasting' | 'markRemoved'>;
+  readonly registry: Pick<Registry, 'markAboveLogins' | 'markAboveConnections' | 'markRemovedNoun'>;
   readonly recorded: Recorded;
   readonly faceRules: readonly FaceRules[];
   readonly issuer: string;
@@ -213,7 +213,8 @@ function createNounChanges<C extends CollectionName>(
     const scope = scopeOf(collection, noun);
     // Connections and remembered consents hang below a noun and last longer than tokens. The applications of a disabled
     // person go on asking for tokens.
-    for (const node of nodesOf(collection, noun, effect)) await registry.markLasting(node, mark, scope);
+    for (const node of nodesOf(collection, noun, effect))
+      await registry.markAboveConnections(node, mark, scope);
   }
 
   async function marked<T>(noun: Nouns[C], effect: Effect, change: () => Promise<T>): Promise<T> {
@@ -227,7 +228,7 @@ function createNounChanges<C extends CollectionName>(
   async function forget(noun: Nouns[C], effect: Effect): Promise<void> {
     const mark = markAfter(effect, now()) ?? {};
     for (const node of nodesOf(collection, noun, 'ends')) {
-      await registry.markRemoved(node, mark, scopeOf(collection, noun));
+      await registry.markRemovedNoun(node, mark, scopeOf(collection, noun));
     }
   }
 
@@ -243,7 +244,7 @@ function createNounChanges<C extends CollectionName>(
   }
 
   async function endNodes(nodes: readonly string[], mark: NodeMark, scope: NodeScope): Promise<void> {
-    for (const node of nodes) await registry.mark(node, mark, scope);
+    for (const node of nodes) await registry.markAboveLogins(node, mark, scope);
   }
 
   async function replace(before: Nouns[C], wanted: Nouns[C], author: Author): Promise<Nouns[C]> {

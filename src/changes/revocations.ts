@@ -13,7 +13,7 @@ type Whom = Pick<TokenRow, 'subject'> & Partial<Pick<TokenRow, 'organization' | 
 export type Revocations = ReturnType<typeof createRevocations>;
 
 interface RevocationsDeps {
-  readonly registry: Pick<Registry, 'endToken' | 'endLogin' | 'findLogin' | 'markLasting'>;
+  readonly registry: Pick<Registry, 'endToken' | 'endLogin' | 'findLogin' | 'markAboveConnections'>;
   readonly recorded: Recorded;
   /** Milliseconds. */
   readonly now: () => number;
@@ -60,7 +60,7 @@ export function createRevocations({ registry, recorded, now }: RevocationsDeps) 
     const scope = defined({ organization });
     const markNow = (): Promise<void> => {
       const at = now();
-      return registry.markLasting(node, { revokedAt: at, restoredAt: at }, scope);
+      return registry.markAboveConnections(node, { revokedAt: at, restoredAt: at }, scope);
     };
     await end(node, event, whom, author, async () => {
       await markNow();

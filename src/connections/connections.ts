@@ -56,7 +56,7 @@ export interface ConnectionsDeps {
   readonly tokens: Pick<TokenStore, 'countOf'>;
   readonly changes: Changes;
   readonly users: Pick<Users, 'find'>;
-  readonly registry: Pick<Registry, 'isAlive' | 'markBriefly'>;
+  readonly registry: Pick<Registry, 'isAlive' | 'markAboveShortLived'>;
   readonly uses: ConnectionUses;
   readonly audit: Pick<AuditLog, 'append'>;
   readonly recorded: Recorded;
@@ -92,7 +92,7 @@ export function createConnections(deps: ConnectionsDeps) {
     const dropped = connection.secrets.filter(({ id }) => !secrets.some((kept) => kept.id === id));
     const { organization, resource } = connection;
     for (const { id } of dropped) {
-      await registry.markBriefly(id, { revokedAt: now() }, { organization, resource });
+      await registry.markAboveShortLived(id, { revokedAt: now() }, { organization, resource });
     }
     return changes.connections.replace({ ...connection, secrets }, author);
   }
@@ -186,7 +186,11 @@ export function createConnections(deps: ConnectionsDeps) {
       const node = issuedNode(id, visitor);
       const markNow = (): Promise<void> => {
         const at = now();
-        return registry.markBriefly(node, { revokedAt: at, restoredAt: at }, { organization, resource });
+        return registry.markAboveShortLived(
+          node,
+          { revokedAt: at, restoredAt: at },
+          { organization, resource },
+        );
       };
       const since = now();
       await recorded(

@@ -62,7 +62,7 @@ export function createProviderParts(deps: ProviderDeps) {
       return toClientMetadata(application, service.grants, alg) as AdapterPayload;
     },
     findAccessToken: createFindForUserinfo(presentedTokens),
-    endSessionOf: (grantId) => registry.markBriefly(logoutNode(grantId), { revokedAt: now() }),
+    endSessionOf: (grantId) => registry.markAboveShortLived(logoutNode(grantId), { revokedAt: now() }),
   });
   const findAskedTables = createFindAskedTables(deps);
   const findRemaining = createFindRemaining(deps);

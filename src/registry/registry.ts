@@ -180,18 +180,18 @@ export function createRegistry(deps: RegistryDeps) {
       await nodes.mark(login.id, { revokedAt: now() }, lastBelow, scopeOf(login));
     },
     /** Marks a node below which everything ends within the longest lifetime of a token: access tokens, short logins. */
-    async markBriefly(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
+    async markAboveShortLived(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
       await nodes.mark(node, mark, now() + longestLifetime * 1000, scope);
     },
     /** Marks a node below which only tokens and logins hang. */
-    async mark(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
+    async markAboveLogins(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
       await nodes.mark(node, mark, lastLoginEnds(), scope);
     },
     /**
      * Marks a node with connections or consents below it, which may last for years: its end is kept for ever. Lost rights
      * are not, because a connection's rights are read at each use.
      */
-    async markLasting(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
+    async markAboveConnections(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
       const until = mark.revokedAt === undefined ? now() + longestLifetime * 1000 : FOREVER;
       await nodes.mark(node, mark, until, scope);
     },
@@ -199,7 +199,7 @@ export function createRegistry(deps: RegistryDeps) {
      * Marks a node whose noun was removed: connections below it cannot be found, so its record expires with the last
      * login, even if it was to be kept longer.
      */
-    async markRemoved(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
+    async markRemovedNoun(node: string, mark: NodeMark, scope?: NodeScope): Promise<void> {
       await nodes.markLast(node, mark, lastLoginEnds(), scope);
     },
   };

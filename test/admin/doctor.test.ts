@@ -127,7 +127,7 @@ test('nouns that name what is gone, or are enabled but dead, are warned of', asy
   const [ann] = (await storage.directory.users.page({ limit: 1 })).items;
   assert.ok(resource && ann);
   await storage.directory.resources.remove(resource.id, resource.version);
-  await registry.mark(ann.id, { revokedAt: now() });
+  await registry.markAboveLogins(ann.id, { revokedAt: now() });
   const findings = notOk(await examineStore(administration));
   assert.ok(findings.every((finding) => finding.startsWith('warning: Of ')));
   assert.match(

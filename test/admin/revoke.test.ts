@@ -101,11 +101,11 @@ test('RT-04 a token that was made before its end was written ends too', async (t
   let made: string | undefined;
   const slow: typeof registry = {
     ...registry,
-    async markLasting(...mark) {
+    async markAboveConnections(...mark) {
       clock.offset += 10;
       made ??= (await mint(administration, 'opaque')).value;
       clock.offset += 10;
-      await registry.markLasting(...mark);
+      await registry.markAboveConnections(...mark);
     },
   };
   const revocations = createRevocations({ ...deps, registry: slow });

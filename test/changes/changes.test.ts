@@ -204,9 +204,11 @@ function crashAt(fixture: Fixture, turn: number): { changes: Fixture['changes'];
   const changes = createChanges({
     storage: { directory: store as never },
     registry: {
-      mark: mayDie((node: string, mark) => fixture.registry.mark(node, mark as never)),
-      markLasting: mayDie((node: string, mark) => fixture.registry.markLasting(node, mark as never)),
-      markRemoved: mayDie((node: string, mark) => fixture.registry.markRemoved(node, mark as never)),
+      markAboveLogins: mayDie((node: string, mark) => fixture.registry.markAboveLogins(node, mark as never)),
+      markAboveConnections: mayDie((node: string, mark) =>
+        fixture.registry.markAboveConnections(node, mark as never),
+      ),
+      markRemovedNoun: mayDie((node: string, mark) => fixture.registry.markRemovedNoun(node, mark as never)),
     },
     recorded: createRecorded({
       events: NO_EVENTS,

@@ -133,16 +133,16 @@ export async function openFixture(t: TestContext): Promise<Fixture> {
   });
   const marks: Fixture['marks'] = [];
   const noting =
-    (write: Registry['mark']): Registry['mark'] =>
+    (write: Registry['markAboveLogins']): Registry['markAboveLogins'] =>
     async (node, mark, scope) => {
       marks.push({ node, mark });
       await write(node, mark, scope);
     };
   const registry: Registry = {
     ...inner,
-    mark: noting(inner.mark),
-    markLasting: noting(inner.markLasting),
-    markRemoved: noting(inner.markRemoved),
+    markAboveLogins: noting(inner.markAboveLogins),
+    markAboveConnections: noting(inner.markAboveConnections),
+    markRemovedNoun: noting(inner.markRemovedNoun),
   };
   const changes = createChanges({
     storage,

@@ -66,7 +66,7 @@ describe('applications of people follow', () => {
     const { changes, registry } = server.server.foundations;
     const bob = await userOf(server, 'bob');
     const now = Date.now();
-    await registry.markLasting(bob.id, { revokedAt: now, restoredAt: now });
+    await registry.markAboveConnections(bob.id, { revokedAt: now, restoredAt: now });
     await changes.users.replace(
       { ...bob, passwordHash: (await userOf(server, 'ann')).passwordHash ?? '' },
       AUTHOR,

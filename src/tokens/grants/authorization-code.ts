@@ -86,7 +86,7 @@ export function createAuthorizationCodeGrant(parts: GrantParts): Grant {
       const owner = await view.findApplication(code.clientId ?? '', code.resource);
       // Another organization may have presented it.
       const scope = owner && { organization: owner.organization.id };
-      await registry.mark(grantNode(code.grantId), { revokedAt: now() }, scope);
+      await registry.markAboveLogins(grantNode(code.grantId), { revokedAt: now() }, scope);
       await (await engine.findConsent(code.grantId))?.destroy();
       if (owner && code.accountId) await consents.forget(code.accountId, owner.application.id);
     }

@@ -108,7 +108,7 @@ export function createRefreshTokenGrant(parts: GrantParts): Grant {
   async function endEarlier({ id, organization, resource }: LoginRow, { asOf }: GrantRequest): Promise<void> {
     const end = asOf - 1;
     const scope = defined({ organization, resource });
-    await registry.markBriefly(earlierTokensNode(id), { revokedAt: end, restoredAt: end }, scope);
+    await registry.markAboveShortLived(earlierTokensNode(id), { revokedAt: end, restoredAt: end }, scope);
   }
 
   /**
