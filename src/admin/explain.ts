@@ -19,7 +19,7 @@ import type { Registry } from '../registry/registry.ts';
 import type { BoundRights, CurrentRights } from '../rights/current-rights.ts';
 import type { LoginRow, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import type { Presented, PresentedTokens } from '../tokens/identify.ts';
+import type { Presented, PresentedTokens } from '../tokens/presented-tokens.ts';
 import { type Ancestor, describeAncestors } from './explain-ancestors.ts';
 import { findSources, type Source } from './explain-sources.ts';
 import { describeOtherIssuer } from './other-issuer.ts';

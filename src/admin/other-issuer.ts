@@ -1,7 +1,7 @@
 /** A command without the server's environment variables uses another issuer and does not recognise its JWTs. */
 import { decodeJwt } from 'jose';
 import { quote } from '../errors/texts.ts';
-import { looksLikeJwt } from '../tokens/identify.ts';
+import { looksLikeJwt } from '../tokens/presented-tokens.ts';
 
 /** @returns why this issuer cannot recognise the token, if it is a JWT that names another one */
 export function describeOtherIssuer(token: string, issuer: string): string | undefined {

@@ -13,7 +13,7 @@ import type { Registry } from '../registry/registry.ts';
 import { datasourceOf } from '../rights/database-accounts.ts';
 import type { DirectoryStore, LoginStore } from '../storage/contract.ts';
 import type { Holdings } from '../tokens/holdings.ts';
-import type { PresentedTokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/presented-tokens.ts';
 
 export interface RevokeDeps {
   readonly store: DirectoryStore;

@@ -11,7 +11,7 @@ import { readForm } from '../http/body.ts';
 import type { Endpoint, EndpointRequest } from '../http/direct.ts';
 import { Refusal } from '../http/refusal.ts';
 import { type Application, isUrl } from '../nouns/index.ts';
-import type { PresentedTokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/presented-tokens.ts';
 
 declare module 'koa' {
   interface DefaultState {

@@ -9,7 +9,7 @@ import { quote } from '../errors/texts.ts';
 import { toFailure } from '../http/errors.ts';
 import { Refusal } from '../http/refusal.ts';
 import { defined } from '../storage/defined.ts';
-import { createAsk, type RefusedAsk } from './ask.ts';
+import { createAsk, type RefusedAsk } from './call-token-service.ts';
 import { type Face, type Incoming, type Named, Reply, type Tenant } from './face.ts';
 import type { FaceParts } from './parts.ts';
 import { createFaceRequest } from './requests.ts';

@@ -20,7 +20,7 @@ import type { World } from '../rights/reach-of.ts';
 import type { LoginRow } from '../storage/contract.ts';
 import type { Refusals } from '../storage/refusals.ts';
 import type { Codes } from '../tokens/codes.ts';
-import type { PresentedTokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/presented-tokens.ts';
 import type { TokenService } from '../tokens/service.ts';
 
 /** Paths below which faces are served instead of at the root, by their names. */

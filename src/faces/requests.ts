@@ -3,7 +3,7 @@ import { readBearer } from '../clients/bearer.ts';
 import { Refusal } from '../http/refusal.ts';
 import { PermissionsError } from '../permissions/errors.ts';
 import { parseJsonText } from '../permissions/json.ts';
-import type { PresentedTokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/presented-tokens.ts';
 import type { ApplicationSecret, Face, FaceRequest, Incoming, Tenant } from './face.ts';
 import type { Params } from './routes.ts';
 

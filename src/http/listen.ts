@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import { boundConnections } from './connections.ts';
+import { boundConnections } from './connection-limits.ts';
 import { OPERATIONS } from './paths.ts';
 import { plainAddress, type TrustedPeers } from './request-facts.ts';
 

@@ -26,9 +26,9 @@ import { requireAskedByName } from '../tokens/administration.ts';
 import { type Asked, parseAsked, singleResource } from '../tokens/asked.ts';
 import { knownScopes, refuseBeyond } from '../tokens/downscope.ts';
 import { type KeptRequest, readKept, writeKept } from '../tokens/kept-request.ts';
-import { type AskedScopes, type ScopeLimits, sortScopes, tablesHeld } from './asked-scopes.ts';
 import type { ProviderDeps } from './deps.ts';
 import { insideEngine } from './failures.ts';
+import { type ScopeLimits, type SortedScopes, sortScopes, tablesHeld } from './sort-scopes.ts';
 
 const NO_TABLES = toStored(NOTHING);
 
@@ -205,7 +205,7 @@ async function normalize(ctx: KoaContextWithOIDC, deps: RequestDeps): Promise<vo
     isDeclared,
     mayRefresh: client.grantTypeAllowed('refresh_token'),
   };
-  let sorted: AskedScopes | undefined;
+  let sorted: SortedScopes | undefined;
   const asked = parseAsked({ ...params, resource, scope: sentScope(ctx) }, (scopes) => {
     sorted = sortScopes(scopes, limits);
     return sorted;

@@ -8,7 +8,7 @@ import type { SigningMode } from '../keys/signatures.ts';
 import type { SigningKeys } from '../keys/signing-keys.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Storage } from '../storage/contract.ts';
-import type { PresentedTokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/presented-tokens.ts';
 import type { RememberedConsents } from '../tokens/remembered-consents.ts';
 import type { TokenService } from '../tokens/service.ts';
 

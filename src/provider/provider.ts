@@ -12,7 +12,7 @@ import { logoutNode } from '../registry/nodes.ts';
 import { defined } from '../storage/defined.ts';
 import { createOidcAdapter } from '../storage/oidc-adapter.ts';
 import { toSeconds } from '../storage/rows.ts';
-import type { PresentedTokens } from '../tokens/identify.ts';
+import type { PresentedTokens } from '../tokens/presented-tokens.ts';
 import { createFindRemaining, createLeaveOutForPerson } from './authorization-request.ts';
 import { applicationBeingBuilt, toClientMetadata } from './clients.ts';
 import { createCodes } from './codes.ts';

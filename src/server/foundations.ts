@@ -60,7 +60,7 @@ import { createRefusals } from '../storage/refusals.ts';
 import { openVault } from '../storage/vault.ts';
 import { LONGEST_LOGIN, LONGEST_TOKEN } from '../tokens/expiry.ts';
 import { createHoldings } from '../tokens/holdings.ts';
-import { createPresentedTokens } from '../tokens/identify.ts';
+import { createPresentedTokens } from '../tokens/presented-tokens.ts';
 import { createRememberedConsents } from '../tokens/remembered-consents.ts';
 import { createEvents, withEvents } from '../webhooks/events.ts';
 import { createWebhookSecrets } from '../webhooks/secrets.ts';

@@ -14,8 +14,8 @@ import { findHeld } from '../rights/rights.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toSeconds } from '../storage/rows.ts';
-import type { Living, PresentedTokens } from './identify.ts';
 import type { KeptAnswers } from './kept-answers.ts';
+import type { Living, PresentedTokens } from './presented-tokens.ts';
 import { tokenTypeOf } from './proven-key.ts';
 import { type FullRights, spellInFull } from './spelled-rights.ts';
 

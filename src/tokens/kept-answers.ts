@@ -11,7 +11,7 @@ import type { Application } from '../nouns/index.ts';
 import type { NodeMarks } from '../registry/node-marks.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { TokenRow } from '../storage/contract.ts';
-import type { Living } from './identify.ts';
+import type { Living } from './presented-tokens.ts';
 
 /** Bytes that an entry takes beside its texts, roughly. */
 const ENTRY_BYTES = 600;

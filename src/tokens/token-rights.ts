@@ -3,8 +3,8 @@ import type { Resource } from '../nouns/index.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { isSameResource } from '../permissions/resource-identifiers.ts';
 import { fromStored } from '../permissions/stored.ts';
-import type { PresentedTokens } from './identify.ts';
 import { findParties, type IntrospectionCaller, remarkCut, servesResourceOf } from './introspection.ts';
+import type { PresentedTokens } from './presented-tokens.ts';
 
 export interface TokenRights {
   readonly resource: Resource;

@@ -3,7 +3,7 @@ import type { Context, DefaultState } from 'koa';
 import { describeChallenge, readBearer } from '../../clients/bearer.ts';
 import { DomainError, TokenRejected } from '../../errors/domain.ts';
 import type { Throttle } from '../../http/throttle.ts';
-import type { PresentedTokens } from '../../tokens/identify.ts';
+import type { PresentedTokens } from '../../tokens/presented-tokens.ts';
 import type { Actor } from '../rights/actor.ts';
 
 export interface AuthenticateDeps {

@@ -13,7 +13,7 @@ import { type Reach, reachOfRights, uniteReach, wholeOrganization } from '../../
 import { grantedBy, type World } from '../../rights/reach-of.ts';
 import type { TokenRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
-import type { PresentedTokens } from '../../tokens/identify.ts';
+import type { PresentedTokens } from '../../tokens/presented-tokens.ts';
 import type { Actor } from './actor.ts';
 
 export interface FindActorDeps {

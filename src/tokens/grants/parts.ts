@@ -15,7 +15,7 @@ import type { Registry } from '../../registry/registry.ts';
 import type { AuditLog, LoginStore } from '../../storage/contract.ts';
 import type { EngineHandle } from '../engine-handle.ts';
 import type { LoginLifetimes } from '../expiry.ts';
-import type { PresentedTokens } from '../identify.ts';
+import type { PresentedTokens } from '../presented-tokens.ts';
 import type { RememberedConsents } from '../remembered-consents.ts';
 import type { LostAnswers } from './lost-answers.ts';
 

@@ -32,14 +32,14 @@ export interface ScopeLimits {
   readonly mayRefresh: boolean;
 }
 
-export interface AskedScopes extends SplitScopes {
+export interface SortedScopes extends SplitScopes {
   /** As `permissions`, with the tables that were named beside `*:admin` and beside all (`*`). */
   readonly tables: StoredPermissions | undefined;
   readonly leftOut: boolean;
 }
 
 /** @throws PermissionsError for a table scope with an unknown action, or for a table that cannot exist */
-export function sortScopes(scopes: readonly string[], limits: ScopeLimits): AskedScopes {
+export function sortScopes(scopes: readonly string[], limits: ScopeLimits): SortedScopes {
   const { resource, rights, isDeclared, mayRefresh } = limits;
   const catalogue = resource && catalogueOf(resource);
   const readTables = (scope: string): Permissions | undefined => {
