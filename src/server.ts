@@ -54,7 +54,7 @@ export interface ServerOptions extends EmbeddingOptions {
   /** Called once, when everything is loaded. */
   readonly beforeAnswering?: () => Promise<void>;
   /** Bytes of memory at most: for introspection answers, for decisions, and for marks of nodes, each. */
-  readonly keptBytes?: number;
+  readonly cacheBytes?: number;
 }
 
 /**
@@ -63,7 +63,7 @@ export interface ServerOptions extends EmbeddingOptions {
  * @throws CannotListen, CannotOpenStore, NewerDatabase, WrongMasterKey, ApplyRefused: nothing was started
  */
 export async function createServer(config: Config, options: ServerOptions = {}): Promise<GrantableServer> {
-  const { now = Date.now, tokenEndpoint, workers, signal, keptBytes } = options;
+  const { now = Date.now, tokenEndpoint, workers, signal, cacheBytes } = options;
   const log = options.log ?? createLogger({ level: config.logLevel });
   const warn = (warnings: readonly string[]): void => {
     for (const warning of warnings) log.warn(warning);
@@ -88,7 +88,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       signal,
       onAway: ({ message }) => log.warn({ reason: message }, 'the store is away: trying again'),
     });
-  const foundations = await whenThere(() => openFoundations(config, now, keptBytes));
+  const foundations = await whenThere(() => openFoundations(config, now, cacheBytes));
   unfinished.defer(() => foundations.close());
   const { storage, directory } = foundations;
   warn(storage.warnings);

@@ -130,7 +130,7 @@ async function openKeys({ config, storage, now }: ReturnType<typeof openStore>) 
 }
 
 type Opened = ReturnType<typeof openStore> &
-  Awaited<ReturnType<typeof openKeys>> & { readonly keptBytes: number };
+  Awaited<ReturnType<typeof openKeys>> & { readonly cacheBytes: number };
 
 /** People and clients: reading them, their passwords and secrets, and limits for those who guess them. */
 function createAccounts(opened: Opened) {
@@ -218,7 +218,7 @@ function createRegistryParts(known: Known) {
   /** Seconds that anything issued here may live at most. */
   const longestLifetime = Math.max(config.ttl.login, LONGEST_TOKEN);
   const currentRights = createCurrentRights({ directory, users, connections: store.connections, now });
-  const marks = createNodeMarks(known.storage.nodes, known.keptBytes);
+  const marks = createNodeMarks(known.storage.nodes, known.cacheBytes);
   const registry = createRegistry({
     ...known,
     marks,
@@ -294,9 +294,9 @@ function createAdministration(known: Known & ReturnType<typeof createRegistryPar
   };
 }
 
-async function putTogether(config: Config, storage: Storage, now: Now, keptBytes: number) {
+async function putTogether(config: Config, storage: Storage, now: Now, cacheBytes: number) {
   const stored = openStore(config, storage, now);
-  const opened = { ...stored, keptBytes, ...(await openKeys(stored)) };
+  const opened = { ...stored, cacheBytes, ...(await openKeys(stored)) };
   const accounts = { ...opened, ...createAccounts(opened) };
   const known = { ...accounts, ...createDatabases(accounts), ...createAgentDocuments(accounts) };
   const registered = { ...known, ...createRegistryParts(known) };
@@ -326,17 +326,17 @@ async function putTogether(config: Config, storage: Storage, now: Now, keptBytes
 }
 
 /** Bytes of memory at most: for introspection answers, for decisions, and for marks of nodes, each. */
-const KEPT_BYTES = 8_000_000;
+const CACHE_BYTES = 8_000_000;
 
 /**
  * Takes the time (milliseconds since the epoch) from `now`, which tests inject.
- * @param keptBytes less keeps less in memory between requests; 0 keeps nothing of these
+ * @param cacheBytes less keeps less in memory between requests; 0 keeps nothing of these
  * @throws CannotOpenStore, NewerDatabase, WrongMasterKey, MissingMasterKey: each one clear sentence
  */
-export async function openFoundations(config: Config, now: Now = Date.now, keptBytes = KEPT_BYTES) {
+export async function openFoundations(config: Config, now: Now = Date.now, cacheBytes = CACHE_BYTES) {
   const storage = await openStorage(config);
   try {
-    return await putTogether(config, storage, now, keptBytes);
+    return await putTogether(config, storage, now, cacheBytes);
   } catch (error) {
     await storage.close();
     throw error;

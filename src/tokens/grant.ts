@@ -158,5 +158,5 @@ export interface Decision {
   readonly devices?: DeviceAccess;
   readonly scopes: readonly string[];
   /** Other requests get it too. */
-  readonly isKept?: true;
+  readonly isCached?: true;
 }

@@ -14,7 +14,7 @@ import { findHeld } from '../rights/rights.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toSeconds } from '../storage/rows.ts';
-import type { KeptAnswers } from './kept-answers.ts';
+import type { AnswerCache } from './answer-cache.ts';
 import type { Living, PresentedTokens } from './presented-tokens.ts';
 import { tokenTypeOf } from './proven-key.ts';
 import { type FullRights, spellInFull } from './spelled-rights.ts';
@@ -141,16 +141,16 @@ export interface IntrospectionDeps {
   readonly issuer: string;
   readonly users: Pick<Users, 'find'>;
   readonly presentedTokens: Pick<PresentedTokens, 'findLiving'>;
-  readonly keptAnswers: Pick<KeptAnswers, 'find'>;
+  readonly answerCache: Pick<AnswerCache, 'find'>;
 }
 
 export type Introspect = ReturnType<typeof createIntrospect>;
 
 export function createIntrospect(deps: IntrospectionDeps) {
-  const { presentedTokens, keptAnswers } = deps;
+  const { presentedTokens, answerCache } = deps;
   /** @returns the answer (RFC 7662 section 2.2) as JSON */
   return async (presented: string, caller: IntrospectionCaller): Promise<string> => {
-    const found = await keptAnswers.find(presented, caller);
+    const found = await answerCache.find(presented, caller);
     if (typeof found === 'string') return found;
     const living = await presentedTokens.findLiving(presented, found.marksVersion);
     // A used refresh token still ends its login when revoked, but is not active.

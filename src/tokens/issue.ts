@@ -9,7 +9,7 @@ import { GrantNotAllowed, UnsupportedGrant } from '../errors/domain.ts';
 import { quoteName } from '../permissions/errors.ts';
 import { COMMON_PARAMETERS } from './asked.ts';
 import type { Grant, GrantRequest, Issued } from './grant.ts';
-import { type GrantDeps, runGrant } from './run-grant.ts';
+import { type RunGrantDeps, runGrant } from './run-grant.ts';
 
 export interface TokenRequest extends GrantRequest {
   /** On the wire: `grant_type` (RFC 6749 section 4). */
@@ -27,7 +27,7 @@ function onceOnly({ parameters, repeatable = [] }: Grant): readonly string[] {
   return [...COMMON_PARAMETERS, ...parameters].filter((name) => !mayRepeat.has(name));
 }
 
-export function createIssueToken(grants: readonly Grant[], deps: GrantDeps) {
+export function createIssueToken(grants: readonly Grant[], deps: RunGrantDeps) {
   const byType = new Map(grants.map((grant) => [grant.type, { grant, once: onceOnly(grant) }]));
 
   /**

@@ -257,7 +257,7 @@ export function createMint(deps: MintDeps): Mint {
     resource && isBuiltIn(resource) ? Math.min(usual, ADMIN_TOKEN_TTL) : usual;
 
   return async (request, decision) => {
-    const { isKept, proof, resource } = decision;
+    const { isCached, proof, resource } = decision;
     const newLogin = wantsLogin(request, decision) ? createNodeId() : undefined;
     const issuedAt = deps.now();
     const usual = request.through?.token?.ttl ?? resource?.token.ttl ?? deps.lifetimes.userinfoToken;
@@ -265,7 +265,7 @@ export function createMint(deps: MintDeps): Mint {
     if (expiresAt <= issuedAt)
       throw new ProofRejected({ reason: 'what it is made from has expired meanwhile' });
     // A key that the client proved is in the claims.
-    const isAlike = isKept && !request.sender;
+    const isAlike = isCached && !request.sender;
     const beginning = { login: newLogin, issuedAt, expiresAt };
     const { row, rights, json } = isAlike
       ? planAlike(request, decision, beginning)

@@ -1,6 +1,6 @@
 /**
  * Grants: how a proof of who is asking becomes a token. `runGrant` is the path that every grant takes: parse, prove,
- * downscope, mint; `kept-decisions.ts` may answer the first three from memory. A grant's own file only proves who is
+ * downscope, mint; `decision-cache.ts` may have the first three from an earlier request. A grant's own file only proves who is
  * asking, so it cannot forget a check that they share. `clients` has authenticated the client before, and `endpoints` and
  * `faces` read the request. It serves no routes.
  */
@@ -17,22 +17,22 @@ import { findStoreUnavailable } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { requireAdministrable } from './administration.ts';
 import { type Asked, parseAsked } from './asked.ts';
+import type { DecisionCache } from './decision-cache.ts';
 import { downscope, knownScopes } from './downscope.ts';
 import type { Decision, Grant, GrantRequest, Issued, Mint } from './grant.ts';
-import type { KeptDecisions } from './kept-decisions.ts';
 import { requireSameKey } from './proven-key.ts';
 import { findTarget } from './target.ts';
 import type { Through } from './through.ts';
 
-export interface GrantDeps {
+export interface RunGrantDeps {
   readonly users: Pick<Users, 'find'>;
   readonly mint: Mint;
-  readonly keptDecisions: KeptDecisions;
+  readonly decisionCache: DecisionCache;
 }
 
 /** Runs one grant. @throws domain errors */
-export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantDeps): Promise<Issued> {
-  const decision = await deps.keptDecisions(grant, request, () => decide(grant, request, deps));
+export async function runGrant(grant: Grant, request: GrantRequest, deps: RunGrantDeps): Promise<Issued> {
+  const decision = await deps.decisionCache(grant, request, () => decide(grant, request, deps));
   const mint = grant.mint ?? deps.mint;
   try {
     return await mint(request, decision);
@@ -42,7 +42,7 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: GrantD
   }
 }
 
-async function decide(grant: Grant, request: GrantRequest, deps: GrantDeps): Promise<Decision> {
+async function decide(grant: Grant, request: GrantRequest, deps: RunGrantDeps): Promise<Decision> {
   const { client, view, through } = request;
   // Malformed requests are refused before a password is looked at or a code is used up.
   const isKnownScope = await knownScopes(view, client.application);

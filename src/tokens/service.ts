@@ -7,13 +7,13 @@
  * This file puts its parts together.
  */
 import type { Storage } from '../storage/contract.ts';
+import { type AnswerCacheDeps, createAnswerCache } from './answer-cache.ts';
+import { createDecisionCache } from './decision-cache.ts';
 import { createGrants } from './grants/index.ts';
 import { createLostAnswers } from './grants/lost-answers.ts';
 import type { GrantParts } from './grants/parts.ts';
 import { createIntrospect } from './introspection.ts';
 import { createIssueToken } from './issue.ts';
-import { createKeptAnswers, type KeptAnswersDeps } from './kept-answers.ts';
-import { createKeptDecisions } from './kept-decisions.ts';
 import { createMint, type MintDeps } from './mint.ts';
 import { createRevoke, type RevocationDeps } from './revocation.ts';
 import { createFindTokenRights } from './token-rights.ts';
@@ -24,9 +24,9 @@ export interface TokenServiceDeps
   extends Omit<GrantParts, 'logins' | 'audit' | 'lostAnswers' | 'lifetimes'>,
     Pick<MintDeps, 'issuer' | 'refreshJwts' | 'sign'>,
     Pick<RevocationDeps, 'revocations'>,
-    Pick<KeptAnswersDeps, 'marks'> {
+    Pick<AnswerCacheDeps, 'marks'> {
   /** Bytes of memory for introspection answers, and as many for decisions, at most. */
-  readonly keptBytes: number;
+  readonly cacheBytes: number;
   readonly storage: Pick<Storage, 'logins' | 'counters' | 'audit'>;
   readonly lifetimes: GrantParts['lifetimes'] & MintDeps['lifetimes'];
 }
@@ -40,22 +40,22 @@ export function createTokenService(deps: TokenServiceDeps) {
     audit,
     lostAnswers: createLostAnswers({ counters, now }),
   });
-  const keptAnswers = createKeptAnswers(deps);
+  const answerCache = createAnswerCache(deps);
   return {
     /** All that are live. */
     grants,
     issue: createIssueToken(grants, {
       users: deps.users,
       mint: createMint({ ...deps, logins }),
-      keptDecisions: createKeptDecisions(deps.keptBytes),
+      decisionCache: createDecisionCache(deps.cacheBytes),
     }),
-    introspect: createIntrospect({ ...deps, keptAnswers }),
+    introspect: createIntrospect({ ...deps, answerCache }),
     findTokenRights: createFindTokenRights(presentedTokens),
     revoke: createRevoke({ ...deps, logins }),
     /** Call it when the published keys changed. */
     keysChanged(): void {
       presentedTokens.keysChanged();
-      keptAnswers.clear();
+      answerCache.clear();
     },
   };
 }

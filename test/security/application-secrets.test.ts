@@ -8,16 +8,16 @@ import { createClientSecret } from '../../src/directory/client-secrets.ts';
 import { AlreadyTaken, FieldsRefused, MalformedRequest } from '../../src/errors/domain.ts';
 import { type Application, MOST_SECRETS } from '../../src/nouns/index.ts';
 import { basic, FIXTURE, OPAQUE_RESOURCE, type TestServer } from '../support/server.ts';
-import { type KeptPair, startKeptPair } from '../tokens/kept-pair.ts';
+import { type CachedPair, startCachedPair } from '../tokens/cached-pair.ts';
 
 const AUTHOR = { actor: 'test' };
 const MINUTE = 60_000;
 
 describe('secrets of an application', () => {
-  let pair: KeptPair;
+  let pair: CachedPair;
   let made = 0;
   before(async () => {
-    pair = await startKeptPair();
+    pair = await startCachedPair();
   });
   after(() => pair[Symbol.asyncDispose]());
 

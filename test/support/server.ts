@@ -190,7 +190,7 @@ export interface TestServer extends AsyncDisposable {
 }
 
 export interface TestServerOptions
-  extends Pick<ServerOptions, 'tokenEndpoint' | 'directLane' | 'faces' | 'operations' | 'keptBytes'> {
+  extends Pick<ServerOptions, 'tokenEndpoint' | 'directLane' | 'faces' | 'operations' | 'cacheBytes'> {
   readonly env?: Record<string, string>;
   /** Changes a copy of the fixture before it is applied. */
   readonly fixture?: (fixture: any) => void;
@@ -254,7 +254,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
         ...(options.directLane !== undefined && { directLane: options.directLane }),
         ...(options.faces && { faces: options.faces }),
         ...(options.operations && { operations: options.operations }),
-        ...(options.keptBytes !== undefined && { keptBytes: options.keptBytes }),
+        ...(options.cacheBytes !== undefined && { cacheBytes: options.cacheBytes }),
       },
     );
   let server = await start();

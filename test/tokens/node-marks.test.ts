@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createNodeMarks } from '../../src/registry/node-marks.ts';
 import type { NodeRecord, NodeStore } from '../../src/storage/contract.ts';
-import { createKeptAnswers } from '../../src/tokens/kept-answers.ts';
+import { createAnswerCache } from '../../src/tokens/answer-cache.ts';
 import { wholeLoginRow, wholeTokenRow } from '../contracts/whole-rows.ts';
 
 const NOW = 1_800_000_000_000;
@@ -135,9 +135,9 @@ test('a process that has slept through many changes begins again', async () => {
 });
 
 test('kept answers take no more memory than they may, whatever is asked', async () => {
-  const keptBytes = 200_000;
-  const answers = createKeptAnswers({
-    keptBytes,
+  const cacheBytes = 200_000;
+  const answers = createAnswerCache({
+    cacheBytes,
     marks: { version: async () => 1 },
     registry: { hasAllRights: async () => true },
     now: () => NOW,
@@ -155,12 +155,12 @@ test('kept answers take no more memory than they may, whatever is asked', async 
   let kept = 0;
   for (const token of tokens) if (typeof (await answers.find(token, caller)) === 'string') kept += 1;
   assert.ok(kept > 20, `${kept} answers`);
-  assert.ok(kept * 2 * text.length <= keptBytes, `${kept} answers`);
+  assert.ok(kept * 2 * text.length <= cacheBytes, `${kept} answers`);
 });
 
 test('answers for database accounts, narrowed tokens and refresh tokens are not kept', async () => {
-  const answers = createKeptAnswers({
-    keptBytes: 200_000,
+  const answers = createAnswerCache({
+    cacheBytes: 200_000,
     marks: { version: async () => 1 },
     registry: { hasAllRights: async () => true },
     now: () => NOW,

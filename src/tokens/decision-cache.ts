@@ -1,7 +1,7 @@
 /**
- * Decisions kept in memory, of proofs that hold for later requests (client credentials, connection tokens): the same client that asks for the same gets the same
- * decision, until a change of the directory concerns its organization or the proof does not hold any more. Only the
- * decision is kept: each request gets a token of its own, with a row of its own.
+ * A cache of decisions whose proofs hold for later requests (client credentials, connection tokens): the same client that
+ * asks for the same gets the same decision, until a change of the directory concerns its organization or the proof does
+ * not hold any more. Only the decision is cached: each request gets a token of its own, with a row of its own.
  */
 import { hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
@@ -17,29 +17,35 @@ const LIMIT_COPIES = 10;
 /** Each character of a mapped claim is kept in the claims. A character takes two bytes at most. */
 const MAPPED_COPIES = 2;
 
-interface Kept {
+interface Cached {
   readonly decision: Decision;
   /** Of the directory, for the client's organization. */
   readonly revision: number;
 }
 
-/** @param decide for a request to which no decision is kept */
-export type KeptDecisions = (
+/** @param decide for a request whose decision is not cached */
+export type DecisionCache = (
   grant: Grant,
   request: GrantRequest,
   decide: () => Promise<Decision>,
 ) => Promise<Decision>;
 
 /** @returns undefined if more than these decides about the request */
-function nameOf({ name, repeats, parameters: own }: Grant, request: GrantRequest): string | undefined {
+function keyOf({ name, repeats, parameters: own }: Grant, request: GrantRequest): string | undefined {
   const { client, parameters, through, asked, subject } = request;
   const { id, owner } = client.application;
   // Who registered an application is read at each request.
   if (!repeats || through || asked || subject || owner !== undefined) return undefined;
-  const values = [...COMMON_PARAMETERS, ...own].map((parameter) => parameters[parameter] ?? null);
-  if (values.some((value) => value !== null && typeof value !== 'string')) return undefined;
   // What is made with a secret ends with it. That it has not expired is seen when the client authenticates.
-  const text = JSON.stringify([id, client.secret?.id ?? null, name, ...values]);
+  const values: (string | undefined)[] = [id, client.secret?.id, name];
+  for (const names of [COMMON_PARAMETERS, own]) {
+    for (const parameter of names) {
+      const value = parameters[parameter];
+      if (value !== undefined && typeof value !== 'string') return undefined;
+      values.push(value);
+    }
+  }
+  const text = JSON.stringify(values);
   // Memory does not hold the tokens that are presented.
   return own.length === 0 ? text : hash('sha256', text, 'base64url');
 }
@@ -54,24 +60,24 @@ function bytesOf({ permissions: { masks, limits }, resource }: Decision): number
   return bytes;
 }
 
-/** @param maxBytes memory that is used at most; 0 keeps nothing */
-export function createKeptDecisions(maxBytes: number): KeptDecisions {
+/** @param maxBytes of memory at most; 0 caches nothing */
+export function createDecisionCache(maxBytes: number): DecisionCache {
   if (maxBytes === 0) return (_grant, _request, decide) => decide();
-  const kept = new LRUCache<string, Kept>({
+  const cache = new LRUCache<string, Cached>({
     maxSize: maxBytes,
-    sizeCalculation: ({ decision }, name) => ENTRY_BYTES + 2 * name.length + bytesOf(decision),
+    sizeCalculation: ({ decision }, key) => ENTRY_BYTES + 2 * key.length + bytesOf(decision),
   });
   return async (grant, request, decide) => {
-    const name = nameOf(grant, request);
-    if (name === undefined) return decide();
+    const key = keyOf(grant, request);
+    if (key === undefined) return decide();
     const revision = request.view.revisionOf(request.client.organization.id);
-    const known = kept.get(name);
-    if (known?.revision === revision && (await known.decision.proof.holdsFor?.(request)))
-      return known.decision;
+    const cached = cache.get(key);
+    if (cached?.revision === revision && (await cached.decision.proof.holdsFor?.(request)))
+      return cached.decision;
     const decided = await decide();
     if (!decided.proof.holdsFor) return decided;
-    const decision: Decision = { ...decided, isKept: true };
-    kept.set(name, { decision, revision });
+    const decision: Decision = { ...decided, isCached: true };
+    cache.set(key, { decision, revision });
     return decision;
   };
 }

@@ -1,7 +1,7 @@
 /**
- * Introspection answers kept in memory, so that a token that is asked about again costs two small reads. An answer is
+ * A cache of introspection answers, so that a token that is asked about again costs two small reads. An answer is
  * good while nothing that it says can have changed: the directory's revision, the marks of the nodes above the token, the
- * keys, and the clock decide. What can change without one of them is not kept: inactive answers, refresh tokens, accounts
+ * keys, and the clock decide. What can change without one of them is not cached: inactive answers, refresh tokens, accounts
  * of databases, and tokens whose rights shrank.
  */
 import { hash } from 'node:crypto';
@@ -24,7 +24,7 @@ interface Asker {
   readonly turn?: { marksVersion?: Promise<number> } | undefined;
 }
 
-interface Kept {
+interface Cached {
   readonly text: string;
   readonly row: Pick<TokenRow, 'id' | 'organization' | 'ancestors' | 'asOf' | 'expiresAt'>;
   /** Of the directory, for the organizations of the token and of the client. */
@@ -40,34 +40,36 @@ interface Question {
   keep(text: string, living: Living): void;
 }
 
-export type KeptAnswers = ReturnType<typeof createKeptAnswers>;
+export type AnswerCache = ReturnType<typeof createAnswerCache>;
 
-export interface KeptAnswersDeps {
+export interface AnswerCacheDeps {
   readonly marks: Pick<NodeMarks, 'version'>;
   readonly registry: Pick<Registry, 'hasAllRights'>;
-  /** Memory that is used at most; 0 keeps nothing. */
-  readonly keptBytes: number;
+  /** Bytes of memory at most; 0 caches nothing. */
+  readonly cacheBytes: number;
   /** Milliseconds. */
   readonly now: () => number;
 }
 
 /** Only a hash of the token, so that a picture of the memory holds nothing usable. */
-function nameOf(presented: string, { client }: Asker): string {
+function keyOf(presented: string, { client }: Asker): string {
   return `${hash('sha256', presented, 'base64url')} ${client.id}`;
 }
 
-function revisionFor({ organization }: Kept['row'], { client, view }: Asker): number {
+function revisionFor({ organization }: Cached['row'], { client, view }: Asker): number {
   return view.revisionOf(organization, client.organization);
 }
 
 /** A character of text takes two bytes at most. */
-function bytesOf({ text, row }: Kept): number {
+function bytesOf({ text, row }: Cached): number {
   return ENTRY_BYTES + 2 * (text.length + row.ancestors.join('').length);
 }
 
-export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswersDeps) {
+export function createAnswerCache({ marks, registry, cacheBytes, now }: AnswerCacheDeps) {
   const create = () =>
-    keptBytes > 0 ? new LRUCache<string, Kept>({ maxSize: keptBytes, sizeCalculation: bytesOf }) : undefined;
+    cacheBytes > 0
+      ? new LRUCache<string, Cached>({ maxSize: cacheBytes, sizeCalculation: bytesOf })
+      : undefined;
   let answers = create();
   /**
    * The time of the last look. When the clock was set back, nothing holds: a token may be from the future, and a sweep
@@ -81,12 +83,12 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
     latest = time;
   }
 
-  async function isGood(kept: Kept, caller: Asker, marksVersion: number): Promise<boolean> {
-    const { row } = kept;
-    if (kept.revision !== revisionFor(row, caller) || row.expiresAt <= latest) return false;
-    if (kept.marksVersion === marksVersion) return true;
+  async function isGood(cached: Cached, caller: Asker, marksVersion: number): Promise<boolean> {
+    const { row } = cached;
+    if (cached.revision !== revisionFor(row, caller) || row.expiresAt <= latest) return false;
+    if (cached.marksVersion === marksVersion) return true;
     if (!(await registry.hasAllRights(row, marksVersion))) return false;
-    kept.marksVersion = marksVersion;
+    cached.marksVersion = marksVersion;
     return true;
   }
 
@@ -97,21 +99,21 @@ export function createKeptAnswers({ marks, registry, keptBytes, now }: KeptAnswe
       turn.marksVersion ??= marks.version();
       const marksVersion = await turn.marksVersion;
       followClock();
-      const name = nameOf(presented, caller);
-      const kept = answers?.get(name);
-      if (kept) {
-        if (await isGood(kept, caller, marksVersion)) return kept.text;
-        answers?.delete(name);
+      const key = keyOf(presented, caller);
+      const cached = answers?.get(key);
+      if (cached) {
+        if (await isGood(cached, caller, marksVersion)) return cached.text;
+        answers?.delete(key);
       }
-      const asked = answers;
+      const cache = answers;
       return {
         marksVersion,
         keep(text, living) {
           if (living.kind !== 'access token' || living.isNarrowed || living.row.account) return;
           const { id, organization, ancestors, asOf, expiresAt } = living.row;
           const row = { id, organization, ancestors, asOf, expiresAt };
-          // Into the answers of that time, which were dropped if the keys changed meanwhile.
-          asked?.set(name, { text, row, revision: revisionFor(row, caller), marksVersion });
+          // Into the cache of that time, whose answers were dropped if the keys changed meanwhile.
+          cache?.set(key, { text, row, revision: revisionFor(row, caller), marksVersion });
         },
       };
     },

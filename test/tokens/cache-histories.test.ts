@@ -4,7 +4,7 @@ import { removeSigningKey, rotateSigningKeys } from '../../src/keys/signing-keys
 import { createTrader } from '../support/exchange.ts';
 import fc from '../support/properties.ts';
 import { OPAQUE_RESOURCE, RESOURCE } from '../support/server.ts';
-import { startKeptPair } from './kept-pair.ts';
+import { startCachedPair } from './cached-pair.ts';
 
 const RUNS = process.env.GRANTABLE_TEST_LONG ? 100 : 5;
 /** Those that are asked about after each step. */
@@ -13,8 +13,8 @@ const STEPS_MS = [1, 999, 1_000, 60_000, 3_600_000, -1, -1_000, -6_000, -60_000,
 
 const READ_ONLY = { isAdmin: false, tables: [{ table: 'orders', actions: 'r' }] };
 
-test('no history of changes tells an answer that was kept from one that was not', async () => {
-  await using pair = await startKeptPair({
+test('no history of changes tells a cached answer from one that was not', async () => {
+  await using pair = await startCachedPair({
     fixture({ organizations: [acme] }) {
       const shop = acme.applications.find(({ name }: { name: string }) => name === 'shop');
       shop.grants.push('token_exchange');

@@ -2,18 +2,18 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Alternative } from '../../src/permissions/limits.ts';
 import { createPermissions } from '../../src/permissions/permissions.ts';
+import { createDecisionCache } from '../../src/tokens/decision-cache.ts';
 import type { Decision, Grant, GrantRequest } from '../../src/tokens/grant.ts';
-import { createKeptDecisions } from '../../src/tokens/kept-decisions.ts';
 import { AUTHOR, createTrader, stored, type Trader } from '../support/exchange.ts';
 import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
-import { type KeptPair, startKeptPair } from './kept-pair.ts';
+import { type CachedPair, startCachedPair } from './cached-pair.ts';
 
 const READ_ONLY = { isAdmin: false, tables: [{ table: 'orders', actions: 'r' }] };
 
-describe('decisions that are kept', () => {
-  let pair: KeptPair;
+describe('cached decisions', () => {
+  let pair: CachedPair;
   before(async () => {
-    pair = await startKeptPair({
+    pair = await startCachedPair({
       fixture({ organizations: [acme] }) {
         acme.resources[0].scopes.push('stats:read');
         for (const application of acme.applications) {
@@ -46,7 +46,7 @@ describe('decisions that are kept', () => {
       { resource: OPAQUE_RESOURCE },
       { resource: OPAQUE_RESOURCE, scope: 'orders:read' },
     ];
-    const answerTo = async (server: KeptPair['hot'], form: Record<string, string>) => {
+    const answerTo = async (server: CachedPair['hot'], form: Record<string, string>) => {
       const { access_token: token, ...answer } = (await server.token('machine', { ...read, ...form })).json;
       const { jti: _, iat: __, exp: ___, ...facts } = await pair.hot.introspect(token);
       const claims = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();
@@ -124,13 +124,13 @@ describe('decisions that are kept', () => {
   });
 });
 
-describe('decisions about connection tokens that are kept', () => {
+describe('cached decisions about connection tokens', () => {
   const TRADES = 30;
   const BOTH = { isAdmin: false, tables: { orders: { read: true }, products: { read: true } } };
-  let pair: KeptPair;
+  let pair: CachedPair;
   let trader: Trader;
   before(async () => {
-    pair = await startKeptPair({
+    pair = await startCachedPair({
       env: { GRANTABLE_EXCHANGE_LIMIT: `${TRADES}/60s` },
       fixture({ organizations: [acme] }) {
         for (const application of acme.applications) {
@@ -143,7 +143,7 @@ describe('decisions about connection tokens that are kept', () => {
   after(() => pair[Symbol.asyncDispose]());
 
   const trade = (token: string, form?: Record<string, string>) => trader.exchange('machine', token, form);
-  /** Its decision is kept. */
+  /** Its decision is cached. */
   async function connect() {
     const made = await trader.connect('machine', { permissions: stored(BOTH), scopes: ['orders.read'] });
     for (let times = 0; times < 2; times += 1) assert.equal((await trade(made.token)).status, 200);
@@ -237,8 +237,8 @@ describe('decisions about connection tokens that are kept', () => {
   });
 });
 
-test('kept decisions count limits as the memory that they take', async () => {
-  const keptDecisions = createKeptDecisions(100_000);
+test('cached decisions count limits as the memory that they take', async () => {
+  const decisionCache = createDecisionCache(100_000);
   const grant = { name: 'client_credentials', repeats: true, parameters: [] } as unknown as Grant;
   const request = (scope: string) =>
     ({
@@ -248,7 +248,7 @@ test('kept decisions count limits as the memory that they take', async () => {
     }) as unknown as GrantRequest;
   const decided: string[] = [];
   const decide = (name: string, values: number, tables = 1) =>
-    keptDecisions(grant, request(name), async () => {
+    decisionCache(grant, request(name), async () => {
       decided.push(name);
       const limit = new Alternative(undefined, [['id', Array.from({ length: values }, (_, n) => `${n}`)]]);
       const names = Array.from({ length: tables }, (_, n) => `orders${n}`);

@@ -10,7 +10,7 @@ import { startServer, type TestServer, type TestServerOptions } from '../support
 
 const AUTHOR = { actor: 'test' };
 
-export interface KeptPair extends AsyncDisposable {
+export interface CachedPair extends AsyncDisposable {
   readonly hot: TestServer;
   /** Changes are made through it, as another process makes them. */
   readonly plain: TestServer;
@@ -33,7 +33,7 @@ async function ask(server: GrantableServer, token: string, clientId: string): Pr
   return client ? server.tokens.introspect(token, { client: client.application, view }) : 'unknown client';
 }
 
-export async function startKeptPair(options: TestServerOptions = {}): Promise<KeptPair> {
+export async function startCachedPair(options: TestServerOptions = {}): Promise<CachedPair> {
   const env = { ...options.env, ...(await storageForTests()) };
   const hot = await startServer({ ...options, env });
   const port = await freePort();
@@ -42,7 +42,7 @@ export async function startKeptPair(options: TestServerOptions = {}): Promise<Ke
     dataDir: hot.dataDir,
     clock: hot.clock,
     port,
-    keptBytes: 0,
+    cacheBytes: 0,
     env: { ...env, GRANTABLE_ISSUER: hot.issuer, GRANTABLE_HOSTS: `localhost:${port}` },
   });
   return {

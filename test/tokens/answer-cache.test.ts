@@ -5,16 +5,16 @@ import type { User } from '../../src/nouns/index.ts';
 import { defined } from '../../src/storage/defined.ts';
 import { createTrader, stored } from '../support/exchange.ts';
 import { OPAQUE_RESOURCE, RESOURCE, tablesOf } from '../support/server.ts';
-import { type KeptPair, startKeptPair } from './kept-pair.ts';
+import { type CachedPair, startCachedPair } from './cached-pair.ts';
 
 const READ_ONLY = { isAdmin: false, tables: [{ table: 'orders', actions: 'r' }] };
 const INACTIVE = { active: false };
 
-describe('introspection answers that are kept', () => {
-  let pair: KeptPair;
+describe('cached introspection answers', () => {
+  let pair: CachedPair;
   let restore: (() => Promise<void>)[] = [];
   before(async () => {
-    pair = await startKeptPair({
+    pair = await startCachedPair({
       fixture({ organizations: [acme] }) {
         for (const application of acme.applications) {
           if (application.name === 'machine') application.grants.push('token_exchange');
@@ -30,7 +30,7 @@ describe('introspection answers that are kept', () => {
     pair.hot.clock.offset += 1;
   });
 
-  /** The answer is kept from here on. */
+  /** The answer is cached from here on. */
   async function heat(token: string): Promise<string> {
     for (let times = 0; times < 3; times += 1) {
       assert.equal((await pair.hot.introspect(token)).active, true);
