@@ -4,7 +4,7 @@
  */
 import type { ActiveApplication } from '../directory/directory.ts';
 import { type Choice, type ClaimValue, type ClaimVariable, claimsOf } from '../nouns/claim-map.ts';
-import type { Resource, Role } from '../nouns/index.ts';
+import type { Application, Resource, Role } from '../nouns/index.ts';
 import { type Valued, worthOf } from './variable-values.ts';
 
 export interface MappedFrom extends ActiveApplication {
@@ -59,6 +59,24 @@ export function choosesMore(resource: Resource, person: Valued): boolean {
     const found = from && worthOfPerson(from, person);
     return found !== undefined && values.includes(found);
   });
+}
+
+/** Whether the name or the client id of an application is, compared with other ones. */
+export function choosesByApplication(
+  resource: Resource,
+  application: Pick<Application, 'name' | 'clientId'>,
+): boolean {
+  return choicesOf(resource).some(
+    ({ from, values }) =>
+      from?.source === 'application' &&
+      from.name !== 'id' &&
+      values.includes(application[from.name as 'name' | 'clientId']),
+  );
+}
+
+/** Whether values of one of these columns are. */
+export function choosesByAccount(resource: Resource, columns: readonly string[]): boolean {
+  return choicesOf(resource).some(({ from }) => from?.source === 'account' && columns.includes(from.name));
 }
 
 /** Whether having the role is. */

@@ -3,7 +3,7 @@
  * a user, a redirect URI or a key an application.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Lookup } from '../directory/collections.ts';
+import { eachListed, type Lookup } from '../directory/collections.ts';
 import type { FaceRules } from '../directory/face-rules.ts';
 import { adminResourceId, builtInRoleOf, isBuiltIn } from '../nouns/built-in.ts';
 import {
@@ -25,8 +25,9 @@ import { withinCatalogue } from '../permissions/catalogue.ts';
 import { ALL_DEVICE_ACCESS } from '../permissions/device-access.ts';
 import { createPermissions, type Permissions, union } from '../permissions/permissions.ts';
 import { fromStored } from '../permissions/stored.ts';
+import type { DirectoryStore } from '../storage/contract.ts';
 import { rightsOverOrganizations } from './administration.ts';
-import { choosesByRole, choosesMore } from './mapped-claims.ts';
+import { choosesByAccount, choosesByApplication, choosesByRole, choosesMore } from './mapped-claims.ts';
 import {
   NO_REACH,
   type Reach,
@@ -42,6 +43,7 @@ import { type Valued, withValues } from './variable-values.ts';
 
 export interface World
   extends Pick<Lookup, 'organizations' | 'applications' | 'roles' | 'resources' | 'users'> {
+  readonly applications: Pick<DirectoryStore['applications'], 'get' | 'findBy' | 'page'>;
   /** Of the older token APIs: which of them gives rights over devices. */
   readonly faceRules: readonly FaceRules[];
 }
@@ -203,16 +205,38 @@ async function ofAdministered(administers: readonly string[], world: World): Pro
 
 /** What neighbours are told of a person may open their databases, for resources that the person's tokens can be for. */
 async function ofAttributes(user: User, world: World): Promise<Reach> {
-  const own = applicationOf(user.realm);
-  const application = own === undefined ? undefined : await world.applications.get(own);
   const roles = await Promise.all(user.roles.map((id) => world.roles.get(id)));
-  const named = new Set([
-    ...(application?.ceilings ?? []).map(({ resource }) => resource),
-    ...roles.flatMap((role) => role?.resource ?? []),
-  ]);
-  const opened = [...named].map(async (identifier) => {
-    const resource = await world.resources.findBy('identifier', identifier);
-    return resource && choosesMore(resource, user) ? wholeResource(resource) : undefined;
+  const ofRealm = user.attributes || user.emailVerified ? await resourcesOfRealm(user, world) : [];
+  const named = [...ofRealm, ...roles.flatMap((role) => role?.resource ?? [])];
+  return ofOpened(named, (resource) => choosesMore(resource, user), world);
+}
+
+/** Identifiers of the resources that tokens of the people of a realm can be for. */
+async function resourcesOfRealm(
+  { realm, organization = '' }: Pick<User, 'realm' | 'organization'>,
+  { applications }: Pick<World, 'applications'>,
+): Promise<string[]> {
+  const own = applicationOf(realm);
+  if (own !== undefined) return ceilingsOf(await applications.get(own));
+  const found: string[] = [];
+  for await (const each of eachListed(applications, 'ofOperator', organization)) {
+    if (each.realm === realm) found.push(...ceilingsOf(each));
+  }
+  return found;
+}
+
+const ceilingsOf = (application: Pick<Application, 'ceilings'> | undefined): string[] =>
+  (application?.ceilings ?? []).map(({ resource }) => resource);
+
+/** The resources whose neighbours open their databases by what is written: the whole of them. */
+async function ofOpened(
+  identifiers: readonly string[],
+  opens: (resource: Resource) => boolean,
+  { resources }: Pick<World, 'resources'>,
+): Promise<Reach> {
+  const opened = [...new Set(identifiers)].map(async (identifier) => {
+    const resource = await resources.findBy('identifier', identifier);
+    return resource && opens(resource) ? wholeResource(resource) : undefined;
   });
   return uniteAll(opened);
 }
@@ -243,6 +267,7 @@ async function ofApplication(application: Application, world: World): Promise<Re
     registrant && ofUser(registrant, world),
     registrant && !firstParty ? undefined : ofItself(application, world),
     administeredThrough(application, world),
+    ofOpened(ceilingsOf(application), (resource) => choosesByApplication(resource, application), world),
     ...served,
   ]);
 }
@@ -313,7 +338,12 @@ async function ofConnection(connection: Connection, world: World): Promise<Reach
 }
 
 /** Control of a database, or of which one it is, is control of every account that could be in it. */
-function ofDatasource({ userTables }: Datasource, world: World): Promise<Reach> {
+function ofDatasource({ organization, userTables }: Datasource, world: World): Promise<Reach> {
   const ids = userTables.flatMap(({ roles, roleMap }) => [...roles, ...roleMap.map(({ role }) => role)]);
-  return ofRoles(ids, world);
+  const opened = userTables.map(async ({ realm, claims }) => {
+    const columns = claims.map(({ column }) => column);
+    const named = columns.length === 0 ? [] : await resourcesOfRealm({ realm, organization }, world);
+    return ofOpened(named, (resource) => choosesByAccount(resource, columns), world);
+  });
+  return uniteAll([ofRoles(ids, world), ...opened]);
 }

@@ -100,6 +100,7 @@ function byKey<T>(nouns: readonly T[], keyOf: (noun: T) => string) {
   return {
     get: async (key: string): Promise<T | undefined> => found.get(key),
     findBy: async (_: string, value: string): Promise<T | undefined> => found.get(value),
+    page: async () => ({ items: [...nouns] }),
   };
 }
 const world: World = {
@@ -254,7 +255,7 @@ test('a connection reaches what it says, or what its owner reaches', async () =>
   same(hers, await reachOf('users', ann, world));
 });
 
-const userTable = { roles: ['reader'], roleMap: [{ value: 'boss', role: 'writer' }] };
+const userTable = { roles: ['reader'], claims: [], roleMap: [{ value: 'boss', role: 'writer' }] };
 const datasource = {
   ...STORED,
   id: 'd',
@@ -459,7 +460,10 @@ test('a user with variables reaches the rows of the present values', async () =>
 });
 
 test('a datasource reaches all rows that a column could open', async () => {
-  const source = { ...datasource, userTables: [{ roles: ['row'], roleMap: [] }] } as unknown as Datasource;
+  const source = {
+    ...datasource,
+    userTables: [{ ...userTable, roles: ['row'], roleMap: [] }],
+  } as unknown as Datasource;
   const reach = await reachOf('datasources', source, limited);
   assert.ok(reaches(await holding('all'), reach) && !reaches(await holding('of42'), reach));
 });

@@ -13,7 +13,15 @@ import { PASSWORD, secretOf, startServer, type TestServer } from '../../support/
 const ALL = { create: true, read: true, update: true, delete: true };
 const EVERYTHING = { isAdmin: false, tables: { '*': ALL } };
 const API = 'https://shop.acme.example/';
+const MAPPED = 'https://mapped.acme.example/';
 const AUTHOR = { actor: 'test' };
+/** Of a neighbour, which becomes a role of its database by such a claim. */
+const CHOICES = {
+  of_name: { oneOf: ['billing-writer'], from: { $application: 'name' } },
+  of_client: { oneOf: ['billing_client'], from: { $application: 'clientId' } },
+  of_team: { oneOf: ['writer', 'web'], from: { $user: 'attributes.team' }, default: 'web' },
+  of_branch: { oneOf: ['writer', 'web'], from: { $account: 'branch' }, default: 'web' },
+};
 
 describe('moves of administrators', () => {
   let server: TestServer;
@@ -28,6 +36,12 @@ describe('moves of administrators', () => {
       fixture(fixture) {
         const organization = fixture.organizations[0];
         organization.resources.push({ identifier: API, tables: [{ id: 'orders' }, { id: 'staff' }] });
+        organization.resources.push({
+          identifier: MAPPED,
+          name: 'mapped',
+          tables: [{ id: 'orders' }],
+          token: { format: 'jwt', ttl: 3600, claimMap: CHOICES },
+        });
         organization.roles.push(
           { name: 'looker', resource: API, permissions: { tables: { orders: { read: true } } } },
           { name: 'boss', resource: API, permissions: { tables: { '*': ALL } } },
@@ -49,6 +63,14 @@ describe('moves of administrators', () => {
             permissions: EVERYTHING,
           },
           { name: 'plain', clientId: 'plain', clientSecret: secretOf('plain') },
+          {
+            name: 'mapped',
+            clientId: 'mapped',
+            clientSecret: secretOf('mapped'),
+            grants: ['client_credentials', 'password'],
+            realm: 'organization',
+            resource: MAPPED,
+          },
         );
         organization.users = [
           person('olga', 'owner'),
@@ -193,6 +215,57 @@ describe('moves of administrators', () => {
       token: { ...resource.token, claimMap: [{ claim: 'role', value: '"admin"' }] },
     } as never);
     await refused(actor, 'resources', resource, { owner: (await user('mia')).id });
+  });
+
+  test('MT-05 a name by which a neighbour chooses the role of an application', async () => {
+    const mapped = await application('mapped');
+    const plain = await application('plain');
+    for (const change of [{ name: 'billing-writer' }, { clientId: 'billing_client' }]) {
+      for (const actor of [await desk(), await maintainer()]) {
+        await refused(actor, 'applications', mapped, change);
+        await refused(actor, 'applications', { ...plain, ...change }, { ceilings: mapped.ceilings });
+        await refused(actor, 'applications', { ...mapped, ...change }, { redirectUris: [] });
+        await allowed(actor, 'applications', plain, change);
+        await allowed(actor, 'applications', mapped, { name: 'other', clientId: 'other' });
+      }
+      await allowed(await owner(), 'applications', mapped, change);
+    }
+  });
+
+  test('MT-05 an attribute by which a neighbour chooses the role of a person', async () => {
+    const ann = await user('ann');
+    for (const actor of [await desk(), await maintainer()]) {
+      await refused(actor, 'users', ann, { attributes: { team: 'writer' } });
+      await allowed(actor, 'users', ann, { attributes: { team: 'unknown' } });
+    }
+    await allowed(await owner(), 'users', ann, { attributes: { team: 'writer' } });
+  });
+
+  test('MT-05 a column by which a neighbour chooses the role of an account', async () => {
+    const id = await organization();
+    const crm = (realm: string, column: string) =>
+      ({
+        id: crypto.randomUUID(),
+        organization: id,
+        userTables: [{ realm, roles: [], roleMap: [], claims: [{ claim: 'branch', column }] }],
+      }) as never;
+    const actor = await maintainer();
+    const realm = `organization:${id}`;
+    await refused(actor, 'datasources', undefined, crm(realm, 'branch'));
+    await refused(
+      actor,
+      'datasources',
+      undefined,
+      crm(`application:${(await application('mapped')).id}`, 'branch'),
+    );
+    await allowed(actor, 'datasources', undefined, crm(realm, 'city'));
+    await allowed(
+      actor,
+      'datasources',
+      undefined,
+      crm(`application:${(await application('plain')).id}`, 'branch'),
+    );
+    await allowed(await owner(), 'datasources', undefined, crm(realm, 'branch'));
   });
 
   test('a webhook of a person who may not read the audit log', async () => {
