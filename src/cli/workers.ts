@@ -104,10 +104,13 @@ export async function runWorkers(
   collectForWorkers();
   const first = cluster.fork();
   const stopFirst = stopRequested.then(() => endAll(shutdownSeconds));
-  if (!(await untilReady(first))) {
-    if (stopping) await stopFirst;
-    return stopping ? DONE : (first.process.exitCode ?? FAILED);
+  const isReady = await untilReady(first);
+  // It may have become ready after it was told to stop.
+  if (stopping) {
+    await stopFirst;
+    return DONE;
   }
+  if (!isReady) return first.process.exitCode ?? FAILED;
   const places = Array.from({ length: count }, (_, index) => keep(index === 0 ? first : undefined));
   await stopRequested;
   await stopFirst;

@@ -156,18 +156,19 @@ async function untilRefused(issuer: string): Promise<void> {
   });
 }
 
-test('a stop that is asked for while it starts is not lost', async (t) => {
-  const port = await freePort();
-  const terminal = await openTerminal(t, { GRANTABLE_PORT: String(port) });
-  const server = start(terminal, ['serve']);
-  t.after(() => server.child.kill('SIGKILL'));
-  await until('it has begun', () => {
-    assert.equal(server.child.exitCode, null, server.said());
-    return existsSync(join(terminal.dataDir, 'grantable.db'));
+for (const workers of ['1', '2']) {
+  test(`a stop that is asked for while ${workers} start is not lost`, { timeout: 60_000 }, async (t) => {
+    const terminal = await openTerminal(t, { GRANTABLE_WORKERS: workers });
+    const server = start(terminal, ['serve']);
+    t.after(() => server.child.kill('SIGKILL'));
+    await until('it has begun', () => {
+      assert.equal(server.child.exitCode, null, server.said());
+      return existsSync(join(terminal.dataDir, 'grantable.db'));
+    });
+    server.child.kill('SIGTERM');
+    assert.deepEqual(await server.ended, { code: 0, signal: null }, server.said());
   });
-  server.child.kill('SIGTERM');
-  assert.deepEqual(await server.ended, { code: 0, signal: null }, server.said());
-});
+}
 
 test('a port in use is one sentence and exit code 1, and nothing was made', async (t) => {
   const taken = createServer();
