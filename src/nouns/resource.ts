@@ -321,7 +321,7 @@ export const resource = defineNoun({
     channel: field(channel.exactOptional(), {
       effect: 'none',
       describe:
-        'The name of the channel on which changes of its data are announced; unique on the server. Answers to exchanges contain it.',
+        'The name of the channel on which changes of its data are announced; unique in the organization. Answers to exchanges contain it.',
     }),
     registeredBy: field(z.string().exactOptional(), {
       effect: 'none',
