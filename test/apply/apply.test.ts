@@ -477,6 +477,22 @@ test('MT-05 another organization’s objects cannot be named', async (t) => {
   assert.equal((await administration.storage.directory.organizations.page({ limit: 10 })).items.length, 1);
 });
 
+test('a channel is of one resource of an organization, in the file and in the store', async (t) => {
+  const administration = await openAdministration(t);
+  const file = (name: string, ...identifiers: string[]) =>
+    fileOf({
+      organizations: [
+        { name, resources: identifiers.map((identifier) => ({ identifier, channel: 'news' })) },
+      ],
+    });
+  const expected = ['resource urn:two: the channel news is taken'];
+  assert.deepEqual(await refusal(administration.apply(file('acme', 'urn:one', 'urn:two'))), expected);
+  assert.deepEqual((await administration.storage.directory.resources.page({ limit: 10 })).items, []);
+  await administration.apply(file('acme', 'urn:one'));
+  assert.deepEqual(await refusal(administration.apply(file('acme', 'urn:two'))), expected);
+  await administration.apply(file('plain', 'urn:two'));
+});
+
 test('all that does not fit the store is said together, and nothing is written', async (t) => {
   const administration = await openAdministration(t);
   await administration.apply(

@@ -58,10 +58,6 @@ export async function planApplication(
   }
   const id = before?.id ?? plan.reserveId(organization.id, entry.name);
   const clientId = entry.clientId ?? before?.clientId ?? randomBytes(12).toString('hex');
-  const holder = await plan.findHolder('applications', 'clientId', clientId);
-  if (holder && holder.id !== id && !before?.agent)
-    plan.problems.push(`${name}: the clientId ${clientId} is taken`);
-
   const authMethod = entry.authMethod ?? before?.authMethod ?? 'client_secret_basic';
   const { generated, ...credentials } = planCredentials(plan, name, authMethod, entry, before, deps);
   const targets = planTargets(plan, entry, before);

@@ -32,8 +32,6 @@ export async function planOrganizationClient(
     if (entry.clientSecret !== undefined) plan.problems.push(`${name} has a clientSecret without a clientId`);
     return;
   }
-  const holder = await plan.findHolder('applications', 'clientId', clientId);
-  if (holder && holder.id !== before?.id) plan.problems.push(`${name}: the clientId ${clientId} is taken`);
   const identifiers = new Set<string>();
   for await (const { identifier, registeredBy } of eachNoun(store.resources, organization.id)) {
     if (registeredBy === undefined && !plan.removals.has(identifier)) identifiers.add(identifier);

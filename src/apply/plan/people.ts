@@ -2,13 +2,7 @@
 import { checkNewPassword, toImportedHash } from '../../accounts/passwords.ts';
 import { DomainError } from '../../errors/domain.ts';
 import { builtInFaces } from '../../faces/index.ts';
-import {
-  type Application,
-  identityKey,
-  type Organization,
-  type Realm,
-  type User,
-} from '../../nouns/index.ts';
+import type { Application, Organization, Realm, User } from '../../nouns/index.ts';
 import { canonicalEmail, canonicalUsername } from '../../nouns/usernames.ts';
 import { MIN_PASSWORD_LENGTH } from '../../nouns/values.ts';
 import { defined } from '../../storage/defined.ts';
@@ -111,18 +105,6 @@ async function planPerson(
     faces: faces ? { ...before?.faces, ...faces } : before?.faces,
   };
   const wanted = await planNoun(plan, 'users', name, { entry, before, given });
-  if (names.canonicalEmail !== undefined) {
-    const holder = await plan.findHolder('users', 'email', `${realm}/${names.canonicalEmail}`);
-    if (holder && holder.id !== before?.id)
-      plan.problems.push(`${name}: the email address is ${holder.username}'s already`);
-  }
-  for (const identity of wanted.identities ?? []) {
-    const holder = await plan.findHolder('users', 'identity', identityKey(realm, identity));
-    if (holder && holder.id !== before?.id) {
-      const who = `${identity.subject} of ${identity.issuer}`;
-      plan.problems.push(`${name}: the identity ${who} is ${holder.username}'s already`);
-    }
-  }
   const extras = defined({ password, generated });
   return () => plan.add('users', name, before, wanted, extras);
 }
