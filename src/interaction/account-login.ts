@@ -36,6 +36,15 @@ export async function rememberLogin(
   return binding;
 }
 
+/** To be called when a person logs out in this browser. */
+export async function forgetLogin(
+  ctx: Context,
+  { artifacts, issuer }: Pick<PageDeps, 'artifacts' | 'issuer'>,
+): Promise<void> {
+  const binding = findBinding(ctx, issuer);
+  if (binding) await artifacts.remove(MODEL, keyOf(binding));
+}
+
 async function findOwnLogin(ctx: Context, { artifacts, issuer, now }: PageDeps): Promise<Login | undefined> {
   const binding = findBinding(ctx, issuer);
   const row = binding && (await artifacts.find(MODEL, keyOf(binding), now()));

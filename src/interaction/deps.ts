@@ -22,7 +22,7 @@ export interface PageDeps {
   readonly directory: Directory;
   readonly agents: Pick<Agents, 'find' | 'establish' | 'keep'>;
   readonly users: Pick<Users, 'findBySubject'>;
-  readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert'>;
+  readonly artifacts: Pick<ArtifactStore, 'find' | 'upsert' | 'remove'>;
   readonly registry: Pick<Registry, 'isAlive'>;
   readonly holdings: Holdings;
   readonly authenticateUser: AuthenticateUser;

@@ -14,7 +14,9 @@ import type { ActiveApplication } from '../directory/directory.ts';
 import { Refusal } from '../http/refusal.ts';
 import type { User } from '../nouns/index.ts';
 import type { Interaction } from '../provider/interactions.ts';
+import { PATHS } from '../provider/paths.ts';
 import { showPasswordPage, submitPasswordPage } from './account.ts';
+import { forgetLogin } from './account-login.ts';
 import {
   APPLICATIONS_PATH,
   applicationsPageOf,
@@ -46,6 +48,8 @@ export const REQUIRED_VIEWS = [
 ];
 
 const PREFIXES = ['/interaction/', '/account/'];
+/** Where the engine's page of a logout sends its form. */
+const LOGOUT_PATH = `${PATHS.end_session}/confirm`;
 const STEPS = ['login', 'consent', 'abort'];
 
 const requestOf = ({ params }: Interaction) => ({
@@ -174,6 +178,14 @@ export function createInteractionRoutes(pages: PageDeps): Middleware {
   router.get(FIRST_ADMINISTRATOR_PATH, (ctx) => showFirstAdministrator(ctx, pages));
   router.post(FIRST_ADMINISTRATOR_PATH, (ctx) => submitFirstAdministrator(ctx, pages));
   const routes = router.routes() as unknown as Middleware;
-  // The router matches every path against every route, which what machines ask need not wait for.
-  return (ctx, next) => (PREFIXES.some((prefix) => ctx.path.startsWith(prefix)) ? routes(ctx, next) : next());
+  /** The engine ends the login that it knows; the one at a page below `/account` ends with it. */
+  const logout: Middleware = async (ctx, next) => {
+    await next();
+    if (ctx.status === 303 && ctx.state.form?.logout !== undefined) await forgetLogin(ctx, pages);
+  };
+  return (ctx, next) => {
+    if (ctx.path === LOGOUT_PATH) return logout(ctx, next);
+    // The router matches every path against every route, which what machines ask need not wait for.
+    return PREFIXES.some((prefix) => ctx.path.startsWith(prefix)) ? routes(ctx, next) : next();
+  };
 }

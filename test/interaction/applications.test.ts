@@ -44,6 +44,7 @@ const PEOPLE = [
   'max',
   'ned',
   'nia',
+  'oda',
 ];
 
 /** What the page says, by the name of the application. */
@@ -399,6 +400,18 @@ describe(PATH, () => {
         assert.match(page.text, /<h1>Log in to see what has access<\/h1>/);
       }
     }
+  });
+
+  test('WB-02 a logout ends the login at this page too', async () => {
+    const { browser, page } = await logInHere('oda');
+    assert.equal(page.status, 200);
+    await tokensOf('oda', { client_id: 'web' }, browser);
+    const logout = `${server.issuer}/oauth/logout?client_id=web`;
+    await browser.submit(await browser.get(logout), '/oauth/logout/confirm', {});
+    assert.equal((await listOf(browser)).status, 200, 'only the application was left');
+    await browser.submit(await browser.get(logout), '/oauth/logout/confirm', { logout: 'yes' });
+    assert.equal((await listOf(browser)).status, 404);
+    assert.equal((await end(browser, page, 'web')).status, 403);
   });
 
   test('a list of very many tokens ends at the newest, and says so', async () => {
