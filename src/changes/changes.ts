@@ -148,6 +148,12 @@ export function createChanges(deps: ChangesDeps): Changes {
     ...changes,
     users: {
       ...users,
+      async replace(user, author) {
+        const before = await store.users.get(user.id);
+        const isRenamed = before?.version === user.version && before.username !== user.username;
+        if (isRenamed) await removeFromFaces(before, author);
+        return users.replace(user, author);
+      },
       async remove(user, author) {
         const before = await store.users.get(user.id);
         if (before?.version === user.version) await removeFromFaces(before, author);

@@ -189,6 +189,23 @@ describe('DeviceHive: plugins are not users', () => {
   }
 });
 
+test('MT-04 a user name that another user gets brings no plugin with it', async () => {
+  await using own = await start();
+  const { client } = own;
+  const { changes, storage } = own.server.server.foundations;
+  const plugin = await client.makePlugin((await client.login()).accessToken);
+  const { items } = await storage.directory.users.page({ limit: 100 });
+  const ann = items.find(({ username, faces }) => username === 'ann' && faces?.devicehive);
+  assert.ok(ann);
+  await changes.users.replace({ ...ann, username: 'anna', canonicalUsername: 'anna' }, AUTHOR);
+  assert.equal((await own.server.introspect(plugin.accessToken)).active, false);
+  assert.deepEqual(await client.toldOfRefresh(plugin.refreshToken), UNAUTHORIZED);
+  const { id: _, email: __, canonicalEmail: ___, ...another } = ann;
+  await changes.users.create({ ...another, createdAt: 0 }, AUTHOR);
+  const [status] = await client.toldOfPlugin((await client.login()).accessToken);
+  assert.equal(status, 403);
+});
+
 test('TX-12 a caller that makes pairs without end is slowed down', async () => {
   await using own = await start({ GRANTABLE_EXCHANGE_LIMIT: '4/1m' });
   const { client, server } = own;

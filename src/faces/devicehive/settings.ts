@@ -8,7 +8,9 @@ import { administrators, application, enabled, refreshTtl, ttl } from '../declar
 
 const plugin = z.strictObject({
   topic: line.describe('The topic that the plugin listens to.'),
-  creator: username.describe('Who may make tokens for it: the user name of a user of the application.'),
+  creator: username.describe(
+    'Who may make tokens for it: the user name of a user of the application. The plugin goes when that user is removed or renamed.',
+  ),
 });
 
 export const settings = z.strictObject({
