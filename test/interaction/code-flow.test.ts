@@ -45,6 +45,20 @@ describe('authorization_code with PKCE', () => {
     assert.equal(decodeJwt(refreshed.json.access_token).auth_time, decodeJwt(json.access_token).auth_time);
   });
 
+  test('the ID token of a refresh has no nonce', async () => {
+    const { code, pkce } = await flow.login({ nonce: 'n0nce', scope: 'openid offline_access orders.read' });
+    let { json } = await flow.redeem(code, pkce.verifier);
+    assert.equal(decodeJwt(json.id_token).nonce, 'n0nce');
+    for (let times = 0; times < 2; times++) {
+      ({ json } = await server.post('/oauth/token', 'web', {
+        grant_type: 'refresh_token',
+        refresh_token: json.refresh_token,
+      }));
+      // angular-auth-oidc-client refuses one, as OpenID Connect Core section 12.2 says that it should be absent.
+      assert.equal('nonce' in decodeJwt(json.id_token), false);
+    }
+  });
+
   test('an identity only login gives a token that is good at userinfo only', async () => {
     const { code, pkce } = await flow.login({ scope: 'openid profile email' });
     const { json } = await flow.redeem(code, pkce.verifier);

@@ -17,11 +17,17 @@ import { fromStored } from '../../permissions/stored.ts';
 import { earlierTokensNode } from '../../registry/nodes.ts';
 import type { AccountFacts, LoginRow } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
+import type { OpenIdFacts } from '../../storage/rows.ts';
 import type { Grant, GrantRequest } from '../grant.ts';
 import type { GrantParts } from './parts.ts';
 
 /** A retry this soon after the rotation is honest. */
 const GRACE_MS = 5_000;
+
+/** A nonce belongs to the first ID token of a login; clients may refuse it in a later one (OIDC Core section 12.2). */
+function withoutNonce({ nonce: _, ...openid }: OpenIdFacts): OpenIdFacts {
+  return openid;
+}
 
 const nameOf = (presented: Buffer): string => `refresh ${presented.toString('base64url').slice(0, 22)}`;
 
@@ -172,7 +178,7 @@ export function createRefreshTokenGrant(parts: GrantParts): Grant {
         user,
         account,
         authenticatedAt: login.authenticatedAt,
-        openid: login.openid,
+        openid: login.openid && withoutNonce(login.openid),
         ancestors: [...login.ancestors, login.id],
         login: login.id,
         parentId: login.id,
