@@ -6,7 +6,7 @@
  * from the old state in between does not survive. Nothing here needs transactions.
  */
 import { randomUUID } from 'node:crypto';
-import { collectionOf } from '../directory/collections.ts';
+import { collectionOf, eachListed } from '../directory/collections.ts';
 import { type FaceRules, findWithoutUser } from '../directory/face-rules.ts';
 import { DomainError } from '../errors/domain.ts';
 import { isAdminIdentifier, isBuiltIn } from '../nouns/built-in.ts';
@@ -144,8 +144,28 @@ export function createChanges(deps: ChangesDeps): Changes {
     });
   }
 
+  /** Rights over the administration speak of an organization by its name, which another one may get. */
+  async function removeFromAdministrators({ id }: Pick<Noun, 'id'>, author: Author): Promise<void> {
+    for await (const { id: administrator } of eachListed(store.users, 'administers', id)) {
+      await retryOnConflict(async () => {
+        const user = await store.users.get(administrator);
+        // Its own people go with it.
+        if (!user || user.organization !== undefined) return;
+        await users.replace({ ...user, administers: user.administers.filter((each) => each !== id) }, author);
+      });
+    }
+  }
+
   return {
     ...changes,
+    organizations: {
+      ...organizations,
+      async remove(organization, author) {
+        const before = await store.organizations.get(organization.id);
+        if (before?.version === organization.version) await removeFromAdministrators(before, author);
+        await organizations.remove(organization, author);
+      },
+    },
     users: {
       ...users,
       async replace(user, author) {

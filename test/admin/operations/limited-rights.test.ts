@@ -90,3 +90,31 @@ test('limits of rows and columns hold for every access to objects', async () => 
   assert.equal(made.status, 201, made.text);
   assert.equal((await call('DELETE', `${users}/${made.json.id}`)).status, 403);
 });
+
+test('MT-04 rights over an organization do not pass to another one of its name', async () => {
+  await using admin = await startAdmin({
+    fixture(fixture: any) {
+      fixture.organizations.push({ name: 'third' });
+      fixture.administrators.push({
+        username: 'adam',
+        password: PASSWORD,
+        organizations: ['third', 'other'],
+      });
+    },
+  });
+  const login = { grant_type: 'password', username: 'adam', password: PASSWORD, scope: 'users:read' };
+  const { access_token: token } = (await admin.server.post('/oauth/token', 'admin-server', login)).json;
+  const listed = async (organization: string) =>
+    (await admin.call('GET', `/organizations/${organization}/users`, undefined, { token })).status;
+  assert.deepEqual([await listed('third'), await listed('other')], [200, 200]);
+  const { headers } = await admin.call('GET', '/organizations/third', 'server');
+  const gone = await admin.call('DELETE', '/organizations/third', 'server', {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+  });
+  assert.equal(gone.status, 204, gone.text);
+  const made = await admin.call('POST', '/organizations', 'server', { json: { name: 'third' } });
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual([await listed('third'), await listed('other')], [404, 200]);
+  const { items } = (await admin.call('GET', '/organizations/management/users', 'server')).json;
+  assert.deepEqual(items.find((each: any) => each.username === 'adam').organizations, ['other']);
+});
