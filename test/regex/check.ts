@@ -45,7 +45,7 @@ const TIMEOUT_MS = 60_000;
 const PROGRAMS = new Set([
   'src/main.js',
   'src/write-docs.ts',
-  'adapters/storage/sqlite/checkpoint-worker.ts',
+  'adapters/storage/sqlite/checkpoint-worker.js',
 ]);
 const FUNCTIONS = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression']);
 

@@ -2,16 +2,16 @@
  * Checkpoints copy the log into the database, so that the log can start again. SQLite would make them within a commit,
  * where writing thousands of pages and two flushes stop the event loop; a thread of its own makes them here.
  */
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
-import type { Request } from './checkpoint-worker.ts';
+import type { Request } from './checkpoint-worker.js';
 
 /** Rows that are written between two checkpoints. Each changes a few pages of 4 KB. */
 const ROWS = 1_000;
 /** A thread that runs one file of a few lines. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 16, stackSizeMb: 1 };
-const FILE = join(import.meta.dirname, `checkpoint-worker${extname(import.meta.filename)}`);
+const FILE = join(import.meta.dirname, 'checkpoint-worker.js');
 
 export type Checkpoints = ReturnType<typeof createCheckpoints>;
 
