@@ -19,6 +19,11 @@ export function listSome(items: readonly string[], most: number, separator = ', 
   return items.slice(0, most).join(separator) + (more > 0 ? ` and ${more} more` : '');
 }
 
+/** `40,000`. Node's own formatting reads what it knows of languages, which stays in memory (8 MB). */
+export function spellCount(count: number): string {
+  return String(count).replace(/\B(?=(?:\d{3})+$)/g, ',');
+}
+
 /** In quotes, cut to what fits into a sentence. */
 export function quote(text: string): string {
   return toOneLine(JSON.stringify(cut(text, MAX_SHOWN)));

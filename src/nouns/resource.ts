@@ -1,6 +1,7 @@
 /** Resources: what tokens are for, their tables, scopes and token settings. */
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { spellCount } from '../errors/texts.ts';
 import type { Catalogue } from '../permissions/catalogue.ts';
 import { COLUMN_TYPES } from '../permissions/column-types.ts';
 import { RIGHTS_CLAIMS } from '../permissions/token-claims.ts';
@@ -47,7 +48,7 @@ const table = z.strictObject({
     .max(MAX_COLUMNS)
     .exactOptional()
     .describe(
-      `Columns that permissions may be limited to, at most ${MAX_COLUMNS.toLocaleString('en')}. A table without columns cannot have limits.`,
+      `Columns that permissions may be limited to, at most ${spellCount(MAX_COLUMNS)}. A table without columns cannot have limits.`,
     ),
   rowColumns: listOf(columnName)
     .exactOptional()
@@ -278,7 +279,7 @@ export const resource = defineNoun({
           shown: (groups: readonly StoredGroup[] = []) =>
             Object.fromEntries(groups.map(({ id, tables }) => [`groups.${id}`, tables])),
         },
-        describe: `All its groups of tables, at most ${MAX_GROUPS.toLocaleString('en')}. Permissions on a group are permissions on each of its tables.`,
+        describe: `All its groups of tables, at most ${spellCount(MAX_GROUPS)}. Permissions on a group are permissions on each of its tables.`,
       },
     ),
     importedFrom: field(importedFrom.exactOptional(), {

@@ -3,6 +3,7 @@
  * `table_access_set`, several tables, with or without limits. The type decides the members (section 2), so that a reader
  * that knows only the first never sees more than is allowed.
  */
+import { spellCount } from '../errors/texts.ts';
 import { type Action, type ActionMask, toActions, toBit } from './actions.ts';
 import { takesNothingAway } from './catalogue.ts';
 import { PermissionsError, quoteName } from './errors.ts';
@@ -149,7 +150,7 @@ function membersOf(set: readonly Right[]): number {
 function tooManyLimits(): PermissionsError {
   return new PermissionsError(
     'too_large',
-    `The limits have more than ${MAX_VALUES.toLocaleString('en')} columns and values, counted for each table. Ask for fewer tables at once.`,
+    `The limits have more than ${spellCount(MAX_VALUES)} columns and values, counted for each table. Ask for fewer tables at once.`,
   );
 }
 
