@@ -28,24 +28,24 @@ export function createMemory(freshness: Pick<Freshness, 'holds'>): (revision: nu
   type Kept = Found<object> & Derived;
   const kinds = new Map<string, LRUCache<string, Kept>>();
 
-  function keptOf(kind: string): LRUCache<string, Kept> {
+  function keep(kind: string, key: string, found: Kept): void {
+    // Made for the first answer, because it takes memory for as many as it may keep.
     const kept = kinds.get(kind) ?? new LRUCache<string, Kept>({ max: ANSWERS_KEPT });
     kinds.set(kind, kept);
-    return kept;
+    const other = kept.peek(key);
+    if (!other || other.since <= found.since) kept.set(key, found);
   }
 
   return (since) =>
     <F extends Found<object> | undefined>(kind: string, read: (key: string) => Promise<F>) => {
-      const kept = keptOf(kind);
       const answered = new Map<string, Promise<ValueOf<F>>>();
 
       /** A miss is not kept: rows that are not there must not push out those that are. */
       async function readOnce(key: string): Promise<ValueOf<F>> {
         try {
           const found = await read(key);
-          const other = kept.peek(key);
-          if (!found) answered.delete(key);
-          else if (!other || other.since <= since) kept.set(key, { ...found, since });
+          if (found) keep(kind, key, { ...found, since });
+          else answered.delete(key);
           return found?.value as ValueOf<F>;
         } catch (error) {
           answered.delete(key);
@@ -56,7 +56,7 @@ export function createMemory(freshness: Pick<Freshness, 'holds'>): (revision: nu
       return (key) => {
         const known = answered.get(key);
         if (known) return known;
-        const before = kept.get(key);
+        const before = kinds.get(kind)?.get(key);
         const holds = before !== undefined && freshness.holds(before);
         const answer = holds ? Promise.resolve(before.value as ValueOf<F>) : readOnce(key);
         if (answered.size >= ANSWERS_KEPT) answered.delete(answered.keys().next().value as string);
