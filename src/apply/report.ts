@@ -1,5 +1,6 @@
 /** What applying a file did, or would do, for people. */
 import { toOneLine } from '../errors/texts.ts';
+import { fieldOf } from '../nouns/index.ts';
 import { defined } from '../storage/defined.ts';
 import { type FieldDifference, findDifferences, toText } from './differences.ts';
 import { toShown, withNames } from './entries.ts';
@@ -24,12 +25,9 @@ export interface ApplyReport {
 export async function describeStep(step: Step, plan: Plan): Promise<ApplyChange> {
   const { collection, name, before, after, password, madeUp = [] } = step;
   if (!before) {
-    const known = new Map(Object.entries({ ...after, ...toShown(collection, after, (id) => id) }));
-    return {
-      action: 'added',
-      name,
-      fields: madeUp.map((field) => ({ field, ...defined({ to: toText(known.get(field)) }) })),
-    };
+    const known = madeUp.length > 0 ? { ...after, ...toShown(collection, after, (id) => id) } : {};
+    const fields = madeUp.map((field) => ({ field, ...defined({ to: toText(fieldOf(known, field)) }) }));
+    return { action: 'added', name, fields };
   }
   const newSecret = password === undefined ? undefined : 'password';
   const fields = await withNames(

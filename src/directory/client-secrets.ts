@@ -48,7 +48,9 @@ export function withSecret(
   secret: ApplicationSecret,
 ): readonly ApplicationSecret[] {
   const isThere = secrets.some(({ name }) => name === secret.name);
-  return isThere ? secrets.map((each) => (each.name === secret.name ? secret : each)) : [...secrets, secret];
+  return isThere
+    ? secrets.map((each) => (each.name === secret.name ? secret : each))
+    : secrets.concat(secret);
 }
 
 /**

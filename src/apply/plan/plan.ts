@@ -128,8 +128,8 @@ export class Plan {
   /** The nouns as they will be. */
   readonly lookup: Lookup;
   readonly #editing: Editing | undefined;
-  /** Nouns of the file, whether they change or not, by their unique keys. */
-  readonly #byKey = new Map<string, Nouns[CollectionName]>();
+  /** Nouns of the file, whether they change or not, by the values of each of their unique keys. */
+  readonly #byKey = new Map<string, Map<string, Nouns[CollectionName]>>();
   readonly #reserved = new Map<string, string>();
 
   constructor(store: DirectoryStore, issuer: string, editing?: Editing) {
@@ -160,8 +160,14 @@ export class Plan {
     key: UniqueKey<C>,
     value: string,
   ): Promise<Nouns[C] | undefined> {
-    const known = this.#byKey.get(`${collection} ${key} ${value}`) as Nouns[C] | undefined;
+    const known = this.#known(collection, key).get(value) as Nouns[C] | undefined;
     return known ?? collectionOf(this.store, collection).findBy(key, value);
+  }
+
+  #known(collection: CollectionName, key: string): Map<string, Nouns[CollectionName]> {
+    const known = this.#byKey.get(`${collection} ${key}`) ?? new Map<string, Nouns[CollectionName]>();
+    this.#byKey.set(`${collection} ${key}`, known);
+    return known;
   }
 
   #isEdited(collection: CollectionName): boolean {
@@ -187,7 +193,7 @@ export class Plan {
     } as unknown as Nouns[C];
     this.nouns.set(after.id, { collection, name, noun: after });
     for (const [key, value] of uniqueValuesOf(collection, after)) {
-      this.#byKey.set(`${collection} ${key} ${value}`, after);
+      this.#known(collection, key).set(value, after);
     }
     const isSame = before && isDeepStrictEqual(before, after) && extras.password === undefined;
     if (isSame) this.unchanged.push(name);
