@@ -4,22 +4,23 @@
  * asking, so it cannot forget a check that they share. `clients` has authenticated the client before, and `endpoints` and
  * `faces` read the request. It serves no routes.
  */
-import type { ActiveApplication } from '../directory/directory.ts';
+import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import { mayHaveOfFace } from '../directory/registered-applications.ts';
 import { applicationSubject } from '../directory/subjects.ts';
 import { findRegistrant, type Users } from '../directory/users.ts';
 import { ProofRejected, UnknownResource } from '../errors/domain.ts';
 import { isBuiltIn } from '../nouns/built-in.ts';
+import type { Application, Resource } from '../nouns/index.ts';
 import { isOpenIdScope } from '../nouns/openid-scopes.ts';
 import { splitTableScopes } from '../permissions/table-scopes.ts';
-import { findRights } from '../rights/rights.ts';
+import { findRights, type Holder, type ResourceRights } from '../rights/rights.ts';
 import { findStoreUnavailable } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { requireAdministrable } from './administration.ts';
 import { type Asked, parseAsked } from './asked.ts';
 import type { DecisionCache } from './decision-cache.ts';
 import { downscope, knownScopes } from './downscope.ts';
-import type { Decision, Grant, GrantRequest, Issued, Mint } from './grant.ts';
+import type { Decision, Grant, GrantRequest, Issued, Mint, Proof } from './grant.ts';
 import { requireSameKey } from './proven-key.ts';
 import { findTarget } from './target.ts';
 import type { Through } from './through.ts';
@@ -42,45 +43,23 @@ export async function runGrant(grant: Grant, request: GrantRequest, deps: RunGra
   }
 }
 
-async function decide(grant: Grant, request: GrantRequest, deps: RunGrantDeps): Promise<Decision> {
+async function decide(grant: Grant, request: GrantRequest, { users }: RunGrantDeps): Promise<Decision> {
   const { client, view, through } = request;
-  // Malformed requests are refused before a password is looked at or a code is used up.
-  const isKnownScope = await knownScopes(view, client.application);
+  const { application } = client;
   const faceScopes = faceScopesOf(client, through);
-  const named =
-    request.asked ??
-    parseAsked(
-      request.parameters,
-      (scopes) => splitTableScopes(scopes, (scope) => faceScopes.includes(scope) || isKnownScope(scope)),
-      grant.goesOn ? undefined : client.application.resource,
-    );
-  const asked = grant.ignoresOpenId ? withoutOpenId(named, request) : named;
-
+  // Malformed requests are refused before a password is looked at or a code is used up.
+  const named = await readAsked(grant, request, faceScopes);
   const proof = await grant.prove(request);
   requireSameKey(proof.sender, request.sender);
-  const wanted = proof.asked ? { ...proof.asked, ...defined(asked) } : asked;
-  const resource = await findTarget(view, client.application, proof, wanted);
-  if (resource && isBuiltIn(resource)) requireAdministrable(grant, request, proof, wanted);
-  if (resource?.registeredBy !== undefined && !through) {
-    throw new UnknownResource({
-      description: 'The resource is unknown.',
-      reason: 'served by the face it was registered through',
-    });
-  }
-  const registered = await findRegistrant(client.application, deps.users);
-  if (!registered) throw new ProofRejected({ reason: 'who registered the application is gone or disabled' });
-  const { registrant } = registered;
-  // It may, for itself, no more than they.
-  const isItself = proof.subject === applicationSubject(client.application);
-  const holder = proof.user ?? proof.account?.holder ?? (isItself ? registrant : undefined);
-  const rights = resource && (await findRights(view, client.application, resource, holder));
-  if (resource && !rights) {
-    throw new UnknownResource({ description: 'The application may not have tokens for this resource.' });
-  }
+  const asked = proof.asked ? { ...proof.asked, ...defined(named) } : named;
+  const resource = await findTarget(view, application, proof, asked);
+  if (resource) requireOpenTo(resource, grant, request, proof, asked);
+  const holder = await requireHolder(application, proof, users);
+  const rights = resource && (await requireRights(view, application, resource, holder));
   const speaksOfDevices = through?.devices === true || proof.parent?.devices !== undefined;
   const { user } = proof;
   const { permissions, asScopes, scopes, devices } = downscope({
-    asked: wanted,
+    asked,
     proof,
     resource,
     rights,
@@ -94,6 +73,67 @@ async function decide(grant: Grant, request: GrantRequest, deps: RunGrantDeps): 
     byName: through !== undefined && !grant.mint,
   });
   return { grant, proof, resource, rights, permissions, asScopes, scopes, ...defined({ devices }) };
+}
+
+/** @throws MalformedRequest, PermissionsNotAllowed, ScopeNotAllowed, UnknownResource as `parseAsked` does */
+async function readAsked(grant: Grant, request: GrantRequest, faceScopes: readonly string[]): Promise<Asked> {
+  const { view, parameters } = request;
+  const { application } = request.client;
+  const isKnownScope = await knownScopes(view, application);
+  const asked =
+    request.asked ??
+    parseAsked(
+      parameters,
+      (scopes) => splitTableScopes(scopes, (scope) => faceScopes.includes(scope) || isKnownScope(scope)),
+      grant.goesOn ? undefined : application.resource,
+    );
+  return grant.ignoresOpenId ? withoutOpenId(asked, request) : asked;
+}
+
+/** Some resources are for some requests only. @throws UnknownResource, PermissionsNotAllowed */
+function requireOpenTo(
+  resource: Resource,
+  grant: Grant,
+  request: GrantRequest,
+  proof: Proof,
+  asked: Asked,
+): void {
+  if (isBuiltIn(resource)) requireAdministrable(grant, request, proof, asked);
+  if (resource.registeredBy !== undefined && !request.through) {
+    throw new UnknownResource({
+      description: 'The resource is unknown.',
+      reason: 'served by the face it was registered through',
+    });
+  }
+}
+
+/**
+ * Whose roles count: the user's or account's. An application that a person registered may do, for itself, no more than
+ * that person.
+ * @returns undefined for an application that an operator made, for itself
+ * @throws ProofRejected
+ */
+async function requireHolder(
+  application: Application,
+  { subject, user, account }: Proof,
+  users: RunGrantDeps['users'],
+): Promise<Holder | undefined> {
+  const registered = await findRegistrant(application, users);
+  if (!registered) throw new ProofRejected({ reason: 'who registered the application is gone or disabled' });
+  const isItself = subject === applicationSubject(application);
+  return user ?? account?.holder ?? (isItself ? registered.registrant : undefined);
+}
+
+/** @throws UnknownResource */
+async function requireRights(
+  view: DirectoryView,
+  application: Application,
+  resource: Resource,
+  holder: Holder | undefined,
+): Promise<ResourceRights> {
+  const rights = await findRights(view, application, resource, holder);
+  if (rights) return rights;
+  throw new UnknownResource({ description: 'The application may not have tokens for this resource.' });
 }
 
 /** A registered application has those that it was registered with. */
