@@ -84,7 +84,7 @@ export interface Proof {
    * concerns the organization. Checks what `prove` checks of what changes otherwise. Absent: it is the proof of one request.
    * @throws domain errors as `prove` does
    */
-  readonly holdsFor?: (request: GrantRequest) => Promise<boolean>;
+  readonly holdsFor?: (request: GrantRequest) => boolean | Promise<boolean>;
   /**
    * Uses up what was presented (a code, a refresh token), once all is decided and never before: a request that is
    * refused must not cost a login. Gives the refresh token to answer with, if the login goes on with one.

@@ -18,7 +18,7 @@ import { createNodeId, createOpaqueAccessToken } from '../registry/token-values.
 import { type MappedClaims, mapClaims, withoutMapped } from '../rights/mapped-claims.ts';
 import type { LoginRow, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
-import { beginLogin, toSeconds } from '../storage/rows.ts';
+import { beginLogin, type OpenIdFacts, toSeconds } from '../storage/rows.ts';
 import { expiryOf } from './expiry.ts';
 import type { Decision, GrantRequest, Mint } from './grant.ts';
 import type { GrantParts } from './grants/parts.ts';
@@ -41,6 +41,8 @@ interface Beginning extends Pick<TokenRow, 'issuedAt' | 'expiresAt'> {
 }
 
 const NOTHING_MAPPED: MappedClaims = {};
+/** The client is told of all its scopes. */
+const NOTHING_HIDDEN: readonly string[] = [];
 
 /** Tokens of older APIs say what those said. */
 function mappedFor({ client, through }: GrantRequest, { resource, proof, rights }: Decision): MappedClaims {
@@ -281,14 +283,14 @@ export function createMint(deps: MintDeps): Mint {
     const bare = started?.refreshToken ?? continued;
     const refreshToken =
       bare && (await spellRefreshToken(bare, { row, user: proof.user, expiresAt: end }, request, deps));
-    const idToken = await issueIdToken(request, decision, accessToken, deps);
+    const idToken = proof.openid && (await issueIdToken(request, decision, accessToken, proof.openid, deps));
     const answer = defined({
       access_token: accessToken,
       token_type: tokenTypeOf(row),
       expires_in: toSeconds(row.expiresAt) - toSeconds(row.issuedAt),
       refresh_token: refreshToken,
       id_token: idToken,
-      ...scopeMember({ ...row, faceScopes: [] }),
+      ...scopeMember(row, NOTHING_HIDDEN),
       ...rights,
       ...proof.answer,
     });
@@ -307,14 +309,15 @@ async function spellRefreshToken(
   return toClaims ? refreshJwts.sign(refreshToken, toClaims(row, user, { expiresAt })) : refreshToken;
 }
 
-/** @returns undefined unless `openid` is among the scopes of a login in the browser */
+/** @returns undefined unless `openid` is among the scopes */
 async function issueIdToken(
   { client }: GrantRequest,
-  { proof: { openid, user, authenticatedAt }, scopes }: Decision,
+  { proof: { user, authenticatedAt }, scopes }: Decision,
   accessToken: string,
+  openid: OpenIdFacts,
   { engine }: MintDeps,
 ): Promise<string | undefined> {
-  if (!openid || !scopes.includes('openid')) return undefined;
+  if (!scopes.includes('openid')) return undefined;
   if (!user) throw new Error('an ID token speaks of a person');
   const authTime = authenticatedAt === undefined ? undefined : toSeconds(authenticatedAt);
   return engine.issueIdToken({ client, user, openid, authTime, scopes, accessToken });

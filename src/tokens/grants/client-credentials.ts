@@ -14,7 +14,7 @@ export const clientCredentials: Grant = {
     return defined({
       subject: applicationSubject(application),
       ancestors: secret && [secretNode(secret.id)],
-      holdsFor: async () => true,
+      holdsFor: () => true,
     });
   },
 };
