@@ -49,7 +49,7 @@ export interface ServerOptions extends EmbeddingOptions {
   /** Other processes answer on the address already: this one takes its share when it can answer too. */
   readonly joinsOthers?: boolean;
   readonly workers?: Workers;
-  /** A person reads what is printed: there is a link for the first administrator, but in production. */
+  /** A person reads what is printed: there is a link for the first administrator, except in production. */
   readonly onTerminal?: boolean;
   /** Called once, when everything is loaded. */
   readonly beforeAnswering?: () => Promise<void>;
@@ -104,7 +104,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   unfinished.defer(() => services.accountMails.settle());
   const { provider } = services;
 
-  let keySet = 0;
+  let keySetVersion = 0;
   let stopping = false;
   const metrics = createMetrics({
     hashesWaiting: foundations.hashQueue.waiting,
@@ -137,7 +137,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     },
     documents: {
       paths: pathsFor('all'),
-      version: async () => `${keySet}/${(await directory.view()).revision}`,
+      version: async () => `${keySetVersion}/${(await directory.view()).revision}`,
       maxAge: JWKS_CACHE_SECONDS,
     },
     cors: { isPagePath: isBrowserPath, isListed: createIsListedOrigin(directory) },
@@ -148,7 +148,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
 
   const background = startBackground(foundations, {
     keysChanged() {
-      keySet += 1;
+      keySetVersion += 1;
       provider.keysChanged();
     },
     log: (error, what) => log.error({ err: error }, what),

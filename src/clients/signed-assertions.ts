@@ -17,7 +17,8 @@ import { SIGNING_ALGS } from '../nouns/signing-algs.ts';
 /** Seconds that clocks may differ. */
 export const ASSERTION_TOLERANCE = 15;
 
-const KEY_POINTERS = ['jku', 'jwk', 'x5u', 'x5c', 'crit', 'b64', 'zip'];
+/** They point at keys, or change how the rest is read. */
+const REFUSED_HEADERS = ['jku', 'jwk', 'x5u', 'x5c', 'crit', 'b64', 'zip'];
 
 export type Header = ReturnType<typeof decodeProtectedHeader>;
 
@@ -75,8 +76,8 @@ function findJtiProblem(jti: unknown): string | undefined {
 }
 
 function findHeaderProblem(header: Header, { types, typeRemedy }: AssertionRules): string | undefined {
-  const pointer = KEY_POINTERS.find((name) => name in header);
-  if (pointer !== undefined) return `the header ${pointer} is not accepted`;
+  const refused = REFUSED_HEADERS.find((name) => name in header);
+  if (refused !== undefined) return `the header ${refused} is not accepted`;
   const { typ } = header;
   if (types.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)) return undefined;
   return `typ is ${show(typ)}: ${typeRemedy}`;

@@ -9,7 +9,7 @@ import type { Form } from '../clients/form.ts';
 import { MalformedRequest } from '../errors/domain.ts';
 import { MAX_FORM_BYTES, readBody } from '../http/body.ts';
 import { type JsonObject, readMember } from '../permissions/json.ts';
-import { createDecide, type Decision, NOT_ACTIVE, refuse } from '../tokens/table-decisions.ts';
+import { createDecide, NOT_ACTIVE, refuse, type TableDecision } from '../tokens/table-decisions.ts';
 import type { FindTokenRights, TokenRights } from '../tokens/token-rights.ts';
 import { readEvaluations, readQuestion, readStopAt } from './authzen-questions.ts';
 import { parseObjectBody, requireJsonType } from './json-body.ts';
@@ -19,7 +19,7 @@ const MAX_BODY_BYTES = 256 * 1024;
 /** Node would write other characters in another encoding than it reads them. */
 const ASCII = /^[ -~]+$/;
 
-type Answer = (body: JsonObject, decide: (evaluation: unknown) => Promise<Decision>) => Promise<unknown>;
+type Answer = (body: JsonObject, decide: (evaluation: unknown) => Promise<TableDecision>) => Promise<unknown>;
 
 function credentialsIn(body: JsonObject): Form {
   return Object.fromEntries(CREDENTIAL_PARAMETERS.map((name) => [name, readMember(body, name)]));
@@ -59,7 +59,7 @@ function createDecisions(
   { client: { application }, view }: ClientRequest,
   defaults: JsonObject,
   remark: (note: string) => void,
-): (evaluation: unknown) => Promise<Decision> {
+): (evaluation: unknown) => Promise<TableDecision> {
   const found = new Map<string, Promise<TokenRights | undefined>>();
   const decide = createDecide();
 
@@ -87,7 +87,7 @@ function createDecisions(
 const evaluateOne: Answer = (body, decide) => decide(body);
 
 /** A wrong evaluation is a decision, so that the others are answered too. */
-async function decideOrRefuse(decide: () => Promise<Decision>): Promise<Decision> {
+async function decideOrRefuse(decide: () => Promise<TableDecision>): Promise<TableDecision> {
   try {
     return await decide();
   } catch (error) {
@@ -100,7 +100,7 @@ const evaluateAll: Answer = async (body, decide) => {
   const stopAt = readStopAt(body);
   const evaluations = readEvaluations(body);
   if (!evaluations) return evaluateOne(body, decide);
-  const decisions: Decision[] = [];
+  const decisions: TableDecision[] = [];
   for (const evaluation of evaluations) {
     const made = await decideOrRefuse(() => decide(evaluation));
     decisions.push(made);

@@ -43,6 +43,7 @@ export function createClientOrigins({ directory }: { directory: Pick<Directory, 
       try {
         await endpoint(ctx, next);
       } finally {
+        // An origin that cannot be looked up is one that may not read: the answer, or its error, stays as it is.
         if (ctx.get('Origin') !== '') ctx.state.readers = await findOrigins(ctx).catch(() => undefined);
       }
     };

@@ -122,12 +122,10 @@ export function createRequests(deps: RequestsDeps): Requests {
 
   async function record(ctx: Context, error: DomainError): Promise<void> {
     const { client, address, requestId } = ctx.state;
-    if (error instanceof ClientRejected) {
-      // Without a form the header is the only place for credentials.
-      if (ctx.get('Authorization') !== '' || !ctx.state.form) {
-        const challenge = `Basic realm="${issuer}", error="${error.error}", error_description="${error.told}"`;
-        ctx.set('WWW-Authenticate', challenge);
-      }
+    // RFC 6749 section 5.2. Without a form the header is the only place for credentials.
+    if (error instanceof ClientRejected && (ctx.get('Authorization') !== '' || !ctx.state.form)) {
+      const challenge = `Basic realm="${issuer}", error="${error.error}", error_description="${error.told}"`;
+      ctx.set('WWW-Authenticate', challenge);
     }
     const { path } = ctx;
     await recordRefused({ path, status: error.status, error, client, address, requestId });

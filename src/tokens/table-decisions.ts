@@ -16,7 +16,7 @@ import { toTableScope } from '../permissions/table-scopes.ts';
 import { isAllowed, type RowAccess, readableColumns } from '../permissions/verdicts.ts';
 import type { TokenRights } from './token-rights.ts';
 
-export interface Decision {
+export interface TableDecision {
   readonly decision: boolean;
   readonly context: DecisionContext;
 }
@@ -35,7 +35,7 @@ export interface DecisionContext {
 }
 
 /** The same for everything that is not a token of the caller's resource, so that it says nothing about it. */
-export const NOT_ACTIVE: Decision = {
+export const NOT_ACTIVE: TableDecision = {
   decision: false,
   context: {
     error: 'invalid_token',
@@ -43,7 +43,7 @@ export const NOT_ACTIVE: Decision = {
   },
 };
 
-export function refuse(description: string): Decision {
+export function refuse(description: string): TableDecision {
   return { decision: false, context: { error: 'invalid_request', error_description: description } };
 }
 
@@ -84,7 +84,7 @@ export function createDecide() {
     return right;
   }
 
-  return (rights: TokenRights, table: string, access: RowAccess): Decision => {
+  return (rights: TokenRights, table: string, access: RowAccess): TableDecision => {
     const { action } = access;
     const right = findRight(rights, table, action);
     const told = tell(right, access, left);

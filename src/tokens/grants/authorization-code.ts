@@ -81,6 +81,7 @@ export function createAuthorizationCodeGrant(parts: GrantParts): Grant {
    * again next time; a consent that has ended but can still be found would make all further codes dead ones.
    */
   async function burn(code: StoredCode, reason: string, { view }: GrantRequest): Promise<never> {
+    // One that was used is burnt too, and the marks below end what came from it whether or not this was written.
     await code.consume().catch(() => undefined);
     if (code.grantId) {
       const owner = await view.findApplication(code.clientId ?? '', code.resource);
