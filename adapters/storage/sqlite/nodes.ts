@@ -17,13 +17,8 @@ export function toNode(row: Row): NodeRecord {
   });
 }
 
-/** One text for each number of ids, so that the prepared statement is found by the same string. */
-const nodeQueries: string[] = [];
-
-function selectNodes(count: number): string {
-  nodeQueries[count] ??= `SELECT * FROM nodes WHERE id IN (${Array(count).fill('?').join(',')})`;
-  return nodeQueries[count];
-}
+/** One statement for any number of ids; CROSS JOIN has SQLite look each of them up in the index. */
+const READ = 'SELECT nodes.* FROM json_each(?) AS wanted CROSS JOIN nodes ON nodes.id = wanted.value';
 
 /** @param onConflict what becomes of a record that is there */
 export function putNode(
@@ -63,7 +58,7 @@ export function createNodes(database: Transactions): NodeStore {
     mark: (...change) => put(MARK, ...change),
     markLast: (...change) => put(MARK_LAST, ...change),
     async read(ids) {
-      const rows = database.all(selectNodes(ids.length), ids);
+      const rows = database.all(READ, [JSON.stringify(ids)]);
       return rows.length === 0 ? [] : rows.map(toNode);
     },
     async changesSince(change, limit) {
