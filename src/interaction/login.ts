@@ -3,7 +3,7 @@ import type { Context } from 'koa';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { titleOf } from '../nouns/index.ts';
-import type { Decision, Interaction } from '../provider/interactions.ts';
+import type { Interaction, InteractionResult } from '../provider/interactions.ts';
 import { describeAgent } from './agent-words.ts';
 import type { PageDeps } from './deps.ts';
 import { FORM_TOKEN } from './forms.ts';
@@ -48,7 +48,7 @@ export async function submitLogin(
   deps: PageDeps,
   interaction: Interaction,
   client: ActiveApplication,
-): Promise<Decision | undefined> {
+): Promise<InteractionResult | undefined> {
   const { username = '', password = '', remember } = deps.forms.require(ctx, interaction.uid, 'login');
   const answer = await provePassword(ctx, deps, { client, username, password, event: 'login.refused' });
   if (isProblem(answer)) {

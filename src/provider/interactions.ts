@@ -10,7 +10,7 @@ import { type AskedTables, type FindAskedTables, toAgreement } from './table-con
 export type Interaction = Awaited<ReturnType<Provider['interactionDetails']>>;
 
 /** What a page decided. */
-export type Decision = InteractionResults;
+export type InteractionResult = InteractionResults;
 
 /** Who is logged in with a browser. */
 export interface BrowserSession {
@@ -76,7 +76,7 @@ export function createInteractions({
       }
     },
     /** 303 to where the engine goes on, so that what was posted here is never posted to the client (AZ-14). */
-    async finish(ctx: Context, decision: Decision): Promise<void> {
+    async finish(ctx: Context, decision: InteractionResult): Promise<void> {
       const returnTo = await provider().interactionResult(ctx.req, ctx.res, decision);
       ctx.status = 303;
       ctx.redirect(returnTo);
