@@ -3,6 +3,7 @@
  * consent (RFC 9396), and refused before the login if no login could give it.
  */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Form } from '../clients/form.ts';
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import { findRegistrant } from '../directory/users.ts';
 import {
@@ -184,39 +185,45 @@ function forPerson(tables: StoredPermissions, user: User, { resource }: Rights):
   return toStored(withinCatalogue(withValues(written, user), catalogueOf(resource)));
 }
 
-async function normalize(ctx: KoaContextWithOIDC, deps: RequestDeps): Promise<void> {
-  const { params, client } = ctx.oidc;
-  if (!params || !client) return;
-  refuseEmptyDetails(ctx);
-  refuseFragments(params);
-  refuseLong(params);
-  const view = await deps.directory.view();
-  const resource = singleResource(params.resource);
-  const active = await deps.agents.find(view, { clientId: client.clientId, resource });
+/** The application of a request, which a person is asked to log in to. @throws UnknownResource */
+async function requireUsable(
+  view: DirectoryView,
+  clientId: string,
+  resource: string | undefined,
+  { agents, users }: RequestDeps,
+): Promise<ActiveApplication> {
+  const active = await agents.find(view, { clientId, resource });
   // A person is not asked for a password or a consent that leads to nothing.
-  if (!active || !(await findRegistrant(active.application, deps.users))) {
-    throw new UnknownResource({ description: 'The application is disabled.' });
-  }
-  const rights = resource === undefined ? undefined : await requireRights(view, active, resource, 'anyone');
-  const isDeclared = await knownScopes(view, active.application);
-  const limits: ScopeLimits = {
-    resource: rights?.resource,
-    rights,
-    isDeclared,
-    mayRefresh: client.grantTypeAllowed('refresh_token'),
-  };
+  if (active && (await findRegistrant(active.application, users))) return active;
+  throw new UnknownResource({ description: 'The application is disabled.' });
+}
+
+/** What a request asks for, after the scopes that cannot be given are left out. */
+interface Wanted extends Pick<Remaining, 'scopes' | 'leftOut'> {
+  readonly tables: StoredPermissions | undefined;
+  readonly asScopes: boolean;
+  readonly allScopes: boolean;
+}
+
+/** @throws MalformedRequest, PermissionsNotAllowed, ScopeNotAllowed, UnknownResource */
+async function readWanted(
+  parameters: Form,
+  limits: ScopeLimits,
+  { application }: ActiveApplication,
+  rights: Rights | undefined,
+  view: DirectoryView,
+): Promise<Wanted> {
   let sorted: SortedScopes | undefined;
-  const asked = parseAsked({ ...params, resource, scope: sentScope(ctx) }, (scopes) => {
+  const asked = parseAsked(parameters, (scopes) => {
     sorted = sortScopes(scopes, limits);
     return sorted;
   });
   refuseImpossible(asked, rights);
-  params.permissions = undefined;
   const { leftOut = false } = sorted ?? {};
   const named = sorted?.tables ?? (asked.permissions && rights && toKept(asked.permissions, rights));
-  const isOfAgent = active.application.agent !== undefined && rights !== undefined;
+  const isOfAgent = application.agent !== undefined && rights !== undefined;
   const getsDefault = isOfAgent && !named && !leftOut;
-  const tables = getsDefault ? await findDefault(view, active.application, rights) : named;
+  const tables = getsDefault ? await findDefault(view, application, rights) : named;
   if (rights && isBuiltIn(rights.resource)) requireAskedByName({ permissions: tables });
   const allScopes = asked.scopes === undefined && !leftOut && !isOfAgent;
   const scopes = asked.scopes ?? (allScopes && rights ? [...rights.scopes] : []);
@@ -230,6 +237,33 @@ async function normalize(ctx: KoaContextWithOIDC, deps: RequestDeps): Promise<vo
       description: 'The request asks for nothing. Send scope or authorization_details.',
     });
   }
+  return { scopes, leftOut, tables, asScopes: asked.asScopes === true || getsDefault, allScopes };
+}
+
+async function normalize(ctx: KoaContextWithOIDC, deps: RequestDeps): Promise<void> {
+  const { params, client } = ctx.oidc;
+  if (!params || !client) return;
+  refuseEmptyDetails(ctx);
+  refuseFragments(params);
+  refuseLong(params);
+  const view = await deps.directory.view();
+  const resource = singleResource(params.resource);
+  const active = await requireUsable(view, client.clientId, resource, deps);
+  const rights = resource === undefined ? undefined : await requireRights(view, active, resource, 'anyone');
+  const limits: ScopeLimits = {
+    resource: rights?.resource,
+    rights,
+    isDeclared: await knownScopes(view, active.application),
+    mayRefresh: client.grantTypeAllowed('refresh_token'),
+  };
+  const parameters = { ...params, resource, scope: sentScope(ctx) };
+  const { scopes, leftOut, tables, asScopes, allScopes } = await readWanted(
+    parameters,
+    limits,
+    active,
+    rights,
+    view,
+  );
   const kept: KeptRequest | undefined =
     resource === undefined
       ? undefined
@@ -237,11 +271,13 @@ async function normalize(ctx: KoaContextWithOIDC, deps: RequestDeps): Promise<vo
           resource,
           ...defined({
             tables,
-            asScopes: asked.asScopes || getsDefault || undefined,
+            asScopes: asScopes || undefined,
             allScopes: allScopes || undefined,
             namesResource: ctx.query.resource !== undefined || undefined,
           }),
         };
+  // The details of what is kept say it.
+  params.permissions = undefined;
   keep(ctx, toParameters({ scopes, leftOut, kept }));
 }
 
