@@ -6,6 +6,7 @@
 import type { DirectoryView } from '../../directory/directory.ts';
 import type { Users } from '../../directory/users.ts';
 import { MalformedRequest } from '../../errors/domain.ts';
+import { isBuiltIn } from '../../nouns/built-in.ts';
 import type { Resource, User } from '../../nouns/index.ts';
 import { findHeld } from '../../rights/rights.ts';
 import type { TokenRow } from '../../storage/contract.ts';
@@ -29,9 +30,16 @@ export function actFor({ subject, act }: SubjectToken): NonNullable<TokenRow['ac
   return defined({ sub: subject, act });
 }
 
+async function isAdminRole(view: DirectoryView, id: string): Promise<boolean> {
+  const role = await view.findRole(id);
+  if (!role) return false;
+  if (role.permissions.isAdmin || role.scopes.includes(IMPERSONATE_SCOPE)) return true;
+  const resource = await view.findResource(role.resource);
+  return resource !== undefined && isBuiltIn(resource);
+}
+
 async function hasAdminRole(view: DirectoryView, { roles }: User): Promise<boolean> {
-  const held = await Promise.all(roles.map((id) => view.findRole(id)));
-  return held.some((role) => role?.permissions.isAdmin || role?.scopes.includes(IMPERSONATE_SCOPE));
+  return (await Promise.all(roles.map((id) => isAdminRole(view, id)))).includes(true);
 }
 
 /** Whatever is left of it below an application's ceiling, and whichever resource it is of. */

@@ -56,6 +56,7 @@ function addOffice(fixture: any): void {
     person('hal', 'helper', 'office'),
     person('cleo', 'teller', 'office'),
     person('rita', 'reader', 'office'),
+    { ...person('maya', 'teller', 'office'), roles: ['teller', 'maintainer'] },
     person('dora', 'teller', 'desk'),
     person('hana', 'reader'),
     { ...person('gone', 'teller', 'office'), enabled: false },
@@ -191,6 +192,13 @@ describe('minting for another', () => {
       }
     }
     assert.equal(bodies.size, 1, [...bodies].join('\n'));
+  });
+
+  test('TX-09 a person with a role over the administration is an administrator', async () => {
+    const root = await trader.login('office', 'root');
+    const refused = await mint(root, 'maya');
+    assertRefused(refused, 'invalid_request');
+    assert.equal(refused.text, (await mint(root, 'olive')).text);
   });
 
   test('TX-09 a minted token never exceeds the administrator, the user or the client', async () => {
