@@ -5,6 +5,7 @@ import { eachListed, findListed } from '../directory/collections.ts';
 import { AlreadyTaken } from '../errors/domain.ts';
 import { MANAGEMENT } from '../nouns/built-in.ts';
 import type { User } from '../nouns/index.ts';
+import type { Told } from '../nouns/initial-values.ts';
 import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
@@ -19,6 +20,8 @@ export interface NewAdministrator {
   readonly email?: string;
   readonly password: string;
 }
+
+type Prepared = New<Told<'users'>>;
 
 export type Administrators = ReturnType<typeof createAdministrators>;
 
@@ -55,7 +58,7 @@ export function createAdministrators({
      * @throws MalformedRequest when a name, the address or the password will not do; AlreadyTaken; Unavailable when the hash
      *   queue is full
      */
-    async prepare({ username, email, password }: NewAdministrator, author: Author): Promise<New<User>> {
+    async prepare({ username, email, password }: NewAdministrator, author: Author): Promise<Prepared> {
       const names = canonicalNames(username, email);
       checkNewPassword(password, { minLength: MIN_PASSWORD_LENGTH.administrator, username, email });
       for (const name of Object.values(names)) {
@@ -65,21 +68,17 @@ export function createAdministrators({
         });
       }
       return {
-        enabled: true,
         realm: REALM,
         username,
         ...names,
         ...defined({ email }),
-        emailVerified: false,
-        secondFactor: false,
         passwordHash: await hash(password, author),
         passwordChangedAt: now(),
         roles: [await ownerRole()],
-        administers: [],
       };
     },
     /** With all rights over the server. @throws Conflict when a name was taken meanwhile */
-    create: (prepared: New<User>, author: Author): Promise<User> => changes.users.create(prepared, author),
+    create: (prepared: Prepared, author: Author): Promise<User> => changes.users.create(prepared, author),
     /**
      * Gives a person the account back who lost the password, the second factor or the rights. All their logins end.
      * @throws UnfitPassword; VersionConflict; Unavailable when the hash queue is full

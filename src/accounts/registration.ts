@@ -144,13 +144,10 @@ export function createRegister({
     try {
       user = await changes.users.create(
         {
-          enabled: true,
           realm,
           organization,
           username,
           ...names,
-          emailVerified: false,
-          secondFactor: false,
           ...defined({
             email,
             displayName,
@@ -159,7 +156,6 @@ export function createRegister({
             pending: pending || undefined,
           }),
           roles: await defaultRoles(organization),
-          administers: [],
         },
         author,
       );

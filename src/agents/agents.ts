@@ -17,6 +17,7 @@ import {
 } from '../directory/registered-applications.ts';
 import { MalformedRequest, MetadataRejected, UnknownResource } from '../errors/domain.ts';
 import type { Application, Organization } from '../nouns/index.ts';
+import { withInitialValues } from '../nouns/initial-values.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { toAgentFields, toAgentName } from './application.ts';
@@ -55,18 +56,16 @@ function toApplication(facts: AgentFacts, { template, stored, organization }: Pl
     version = 0,
     createdAt = 0,
   } = stored ?? {};
-  return {
+  return withInitialValues('applications', {
     ...defined({ agentApproval: stored?.agentApproval }),
     id,
     number,
     version,
     createdAt,
-    enabled: true,
     clientId,
-    secrets: [],
     name: toAgentName(facts, id),
     ...toAgentFields(facts, template, 'document', stored?.agent),
-  };
+  });
 }
 
 /** What others decide about an agent that is there, or what its name is. */
@@ -149,17 +148,17 @@ export function createAgents({ store, changes, documents }: AgentsDeps) {
         if (!facts && stored?.agent?.document === document) return keepUsed(stored);
         if (!facts || !template || hashOfFacts(facts) !== document) throw changedMeanwhile();
         const { clientId } = facts;
-        const said = { clientId, secrets: [], ...toAgentFields(facts, template, 'document', stored?.agent) };
+        const said = { clientId, ...toAgentFields(facts, template, 'document', stored?.agent) };
         const isOfAnother = stored !== undefined && stored.registeredThrough !== template.id;
         if (isOfAnother) await changes.applications.remove(stored, author);
         if (stored && !isOfAnother) {
-          const after: Application = { ...keptOf(stored), ...said };
+          const after = withInitialValues('applications', { ...keptOf(stored), ...said });
           if (!isDeepStrictEqual(stored, after)) await changes.applications.replace(after, author);
           return;
         }
         const id = randomUUID();
         const approved = defined({ agentApproval: stored?.agentApproval });
-        const made = { id, enabled: true, name: toAgentName(facts, id), ...approved, ...said };
+        const made = { id, name: toAgentName(facts, id), ...approved, ...said };
         await changes.applications.create(made, { ...author, managedBy: 'agent' });
       }),
 

@@ -208,7 +208,6 @@ export function createRegistrations(deps: RegistrationsDeps) {
     const application = await changes.applications.create(
       {
         id,
-        enabled: true,
         clientId: randomUUID(),
         name: toAgentName(facts, id),
         secrets,

@@ -24,6 +24,7 @@ import {
   type User,
   type Webhook,
 } from '../nouns/index.ts';
+import { type Told, withInitialValues } from '../nouns/initial-values.ts';
 import { reservedNames } from '../nouns/names.ts';
 import type { ManagedBy } from '../nouns/noun.ts';
 import { agentNode, registrantNode, secretNode } from '../registry/nodes.ts';
@@ -46,16 +47,16 @@ import { findWithdrawn } from './withdrawn.ts';
 export class FixedField extends DomainError {}
 
 /** A noun without the members that the directory or the store sets. */
-export type New<T extends Noun> = Omit<T, 'id' | 'number' | 'version' | 'createdAt' | 'managedBy'> & {
+export type New<T extends object> = Omit<T, 'id' | 'number' | 'version' | 'createdAt' | 'managedBy'> & {
   /** Set if others must know the id before the noun is stored. */
   readonly id?: string;
   /** Milliseconds. Set if other times of the noun are counted from it; 0 is the same as absent. */
   readonly createdAt?: number;
 };
 
-export interface NounChanges<T extends Noun> {
-  /** @throws Conflict when a name is taken; BrokenReference */
-  create(noun: New<T>, author: Author): Promise<T>;
+export interface NounChanges<T extends Noun, Made = New<T>> {
+  /** Fields that are left out get their initial values. @throws Conflict when a name is taken; BrokenReference */
+  create(noun: Made, author: Author): Promise<T>;
   /** @throws VersionConflict if it was changed or removed since `noun` was read; Conflict, BrokenReference, FixedField */
   replace(noun: T, author: Author): Promise<T>;
   /**
@@ -67,7 +68,7 @@ export interface NounChanges<T extends Noun> {
   remove(noun: Pick<T, 'id' | 'version'>, author: Author): Promise<void>;
 }
 
-export type Changes = { readonly [C in CollectionName]: NounChanges<Nouns[C]> };
+export type Changes = { readonly [C in CollectionName]: NounChanges<Nouns[C], New<Told<C>>> };
 
 export interface ChangesDeps {
   readonly storage: Pick<Storage, 'directory'>;
@@ -186,7 +187,7 @@ export function createChanges(deps: ChangesDeps): Changes {
 function createNounChanges<C extends CollectionName>(
   collection: C,
   { storage, registry, recorded, faceRules, issuer, now }: ChangesDeps,
-): NounChanges<Nouns[C]> {
+): NounChanges<Nouns[C], New<Told<C>>> {
   const store = storage.directory;
   const nouns = collectionOf(store, collection);
   const { singular } = declarationOf(collection);
@@ -323,8 +324,8 @@ function createNounChanges<C extends CollectionName>(
   return {
     async create(noun, author) {
       const id = noun.id ?? randomUUID();
-      const made = { ...noun, id, createdAt: noun.createdAt || now() } as unknown as Nouns[C];
-      const whole = withManager(made, author.managedBy);
+      const told = { ...noun, id, createdAt: noun.createdAt || now() } as unknown as Told<C>;
+      const whole = withManager(withInitialValues(collection, told), author.managedBy);
       await requireWhole(whole);
       const expected = () => ({ noun: collection, id, what: 'created' }) as const;
       return recorded(entryOf(eventOf(collection, 'created', whole), whole, {}, author), expected, () =>

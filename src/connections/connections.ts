@@ -225,10 +225,7 @@ export function createConnections(deps: ConnectionsDeps) {
   async function create(wanted: NewConnection, author: Author, asOf = now()): Promise<ShownToken> {
     const id = wanted.id ?? randomUUID();
     const { token, secret } = createSecret(id, asOf);
-    const connection = await changes.connections.create(
-      { enabled: true, networks: [], ...wanted, id, secrets: [secret] },
-      author,
-    );
+    const connection = await changes.connections.create({ ...wanted, id, secrets: [secret] }, author);
     return { connection, token };
   }
 

@@ -61,13 +61,10 @@ export function createDomains({ issuer, store, changes }: DomainsDeps) {
       try {
         return await changes.resources.create(
           {
-            enabled: true,
             organization: organization.id,
             identifier: identifierOf(organization, domain),
             name: domain,
             catalogue: 'open',
-            tables: [],
-            scopes: [],
             token: { format: 'jwt', ttl: TOKEN_TTL, alg: ACCESS_TOKEN_ALG, overflow: TOKEN_OVERFLOW },
             channel,
             registeredBy: application.id,

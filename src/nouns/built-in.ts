@@ -4,20 +4,18 @@
  */
 import { ADMIN_TABLE_NAMES, ADMIN_TABLES, type AdminTable, adminColumns } from './admin-tables.ts';
 import type { Organization, Resource, Role } from './index.ts';
+import { withInitialValues } from './initial-values.ts';
 import { MANAGEMENT_ID } from './names.ts';
 import { ACCESS_TOKEN_ALG } from './signing-algs.ts';
 
 /** The organization of the server itself: administrators are its people. */
-export const MANAGEMENT: Organization = {
+export const MANAGEMENT: Organization = withInitialValues('organizations', {
   id: MANAGEMENT_ID,
   number: 0,
   version: 1,
   createdAt: 0,
   name: 'management',
-  enabled: true,
-  default: false,
-  hosts: [],
-};
+});
 
 const ALL = 'crud';
 
@@ -132,7 +130,7 @@ export const ADMIN_TOKEN_TTL = 600;
 
 export function adminResource(organization: Organization, issuer: string): Resource {
   const { id, name, createdAt } = organization;
-  return {
+  return withInitialValues('resources', {
     id: adminResourceId(id),
     number: 0,
     version: 1,
@@ -140,12 +138,9 @@ export function adminResource(organization: Organization, issuer: string): Resou
     organization: id,
     identifier: adminIdentifier(organization, issuer),
     name: id === MANAGEMENT_ID ? 'Administration of the server' : `Administration of ${name}`,
-    enabled: true,
-    catalogue: 'closed',
     tables: TABLES,
-    scopes: [],
     token: { format: 'opaque', ttl: ADMIN_TOKEN_TTL, alg: ACCESS_TOKEN_ALG, overflow: 'reference' },
-  };
+  });
 }
 
 const permissions = Object.fromEntries(
@@ -160,17 +155,14 @@ const permissions = Object.fromEntries(
 
 export function adminRole(organization: Organization, name: BuiltInRole, issuer: string): Role {
   const { id, createdAt } = organization;
-  return {
+  return withInitialValues('roles', {
     id: builtInRoleId(id, name),
     number: 0,
     version: 1,
     createdAt,
     organization: id,
     name,
-    enabled: true,
-    default: false,
     resource: adminIdentifier(organization, issuer),
-    scopes: [],
     permissions: permissions[name],
-  };
+  });
 }

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { COLLECTIONS, declarationOf } from '../../src/nouns/index.ts';
+import { withInitialValues } from '../../src/nouns/initial-values.ts';
 import { defineNoun, type Field, field } from '../../src/nouns/noun.ts';
+import { NOTHING_STORED } from '../../src/nouns/values.ts';
 
 test('a field without a declared effect does not compile', () => {
   // @ts-expect-error: what does a change of it do to living tokens?
@@ -19,6 +21,15 @@ test('an initial value has the type of its field', () => {
   // @ts-expect-error: a number is not a text
   field(z.string(), { effect: 'none', describe: 'Its color.', initially: 1 });
   assert.ok(field(z.string(), { effect: 'none', describe: 'Its color.', initially: 'red' }));
+});
+
+test('a noun is made with the initial values that it is not given', () => {
+  const given = { id: 'i', number: 1, version: 1, createdAt: 1, organization: 'o', name: 'n' };
+  // @ts-expect-error: the resource of a role has no initial value
+  withInitialValues('roles', given);
+  const role = { ...given, resource: 'urn:r', default: true };
+  const initial = { enabled: true, scopes: [], permissions: NOTHING_STORED };
+  assert.deepEqual(withInitialValues('roles', role), { ...initial, ...role });
 });
 
 test('every field of every noun has a description', () => {
