@@ -3,7 +3,7 @@
  * a user, a redirect URI or a key an application.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { eachListed, type Lookup } from '../directory/collections.ts';
+import { eachListed, eachNoun, type Lookup } from '../directory/collections.ts';
 import type { FaceRules } from '../directory/face-rules.ts';
 import { adminResourceId, builtInRoleOf, isBuiltIn } from '../nouns/built-in.ts';
 import {
@@ -41,9 +41,9 @@ import {
 } from './reach.ts';
 import { type Valued, withValues } from './variable-values.ts';
 
-export interface World
-  extends Pick<Lookup, 'organizations' | 'applications' | 'roles' | 'resources' | 'users'> {
+export interface World extends Pick<Lookup, 'organizations' | 'roles' | 'users'> {
   readonly applications: Pick<DirectoryStore['applications'], 'get' | 'findBy' | 'page'>;
+  readonly resources: Pick<DirectoryStore['resources'], 'get' | 'findBy' | 'page'>;
   /** Of the older token APIs: which of them gives rights over devices. */
   readonly faceRules: readonly FaceRules[];
 }
@@ -206,23 +206,43 @@ async function ofAdministered(administers: readonly string[], world: World): Pro
 /** What neighbours are told of a person may open their databases, for resources that the person's tokens can be for. */
 async function ofAttributes(user: User, world: World): Promise<Reach> {
   const roles = await Promise.all(user.roles.map((id) => world.roles.get(id)));
-  const ofRealm = user.attributes || user.emailVerified ? await resourcesOfRealm(user, world) : [];
-  const named = [...ofRealm, ...roles.flatMap((role) => role?.resource ?? [])];
-  return ofOpened(named, (resource) => choosesMore(resource, user), world);
+  const opens = (resource: Resource) => choosesMore(resource, user);
+  return uniteAll([
+    user.attributes || user.emailVerified ? ofOpenedTo(user, opens, world) : undefined,
+    ofOpened(
+      roles.flatMap((role) => role?.resource ?? []),
+      opens,
+      world,
+    ),
+  ]);
 }
 
-/** Identifiers of the resources that tokens of the people of a realm can be for. */
-async function resourcesOfRealm(
-  { realm, organization = '' }: Pick<User, 'realm' | 'organization'>,
-  { applications }: Pick<World, 'applications'>,
-): Promise<string[]> {
+/** As `ofOpened`, of the resources that tokens of the people of a realm can be for. */
+async function ofOpenedTo(
+  { realm, organization }: Pick<User, 'realm' | 'organization'>,
+  opens: (resource: Resource) => boolean,
+  world: World,
+): Promise<Reach> {
   const own = applicationOf(realm);
-  if (own !== undefined) return ceilingsOf(await applications.get(own));
-  const found: string[] = [];
-  for await (const each of eachListed(applications, 'ofOperator', organization)) {
-    if (each.realm === realm) found.push(...ceilingsOf(each));
+  if (own !== undefined) return ofOpened(ceilingsOf(await world.applications.get(own)), opens, world);
+  if (organization === undefined) return NO_REACH;
+  const opened: Reach[] = [];
+  // Few resources choose by anything, and there may be many applications.
+  for await (const resource of eachNoun(world.resources, organization)) {
+    if (opens(resource) && (await isForRealm(resource, realm, world))) opened.push(wholeResource(resource));
   }
-  return found;
+  return uniteReach(opened);
+}
+
+async function isForRealm(
+  { identifier }: Resource,
+  realm: string,
+  { applications }: Pick<World, 'applications'>,
+): Promise<boolean> {
+  for await (const each of eachListed(applications, 'resource', identifier)) {
+    if (each.realm === realm && ceilingsOf(each).includes(identifier)) return true;
+  }
+  return false;
 }
 
 const ceilingsOf = (application: Pick<Application, 'ceilings'> | undefined): string[] =>
@@ -340,10 +360,11 @@ async function ofConnection(connection: Connection, world: World): Promise<Reach
 /** Control of a database, or of which one it is, is control of every account that could be in it. */
 function ofDatasource({ organization, userTables }: Datasource, world: World): Promise<Reach> {
   const ids = userTables.flatMap(({ roles, roleMap }) => [...roles, ...roleMap.map(({ role }) => role)]);
-  const opened = userTables.map(async ({ realm, claims }) => {
+  const opened = userTables.map(({ realm, claims }) => {
     const columns = claims.map(({ column }) => column);
-    const named = columns.length === 0 ? [] : await resourcesOfRealm({ realm, organization }, world);
-    return ofOpened(named, (resource) => choosesByAccount(resource, columns), world);
+    return columns.length === 0
+      ? undefined
+      : ofOpenedTo({ realm, organization }, (resource) => choosesByAccount(resource, columns), world);
   });
   return uniteAll([ofRoles(ids, world), ...opened]);
 }
