@@ -149,6 +149,7 @@ export function createConfiguration(deps: ConfigurationDeps, jwks: Configuration
     },
     features: {
       devInteractions: { enabled: false },
+      // For the metadata: `endpoints` answers these requests before they come to the engine.
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: async () => false },
       revocation: { enabled: true, allowedPolicy: async () => false },
@@ -180,6 +181,7 @@ export function createConfiguration(deps: ConfigurationDeps, jwks: Configuration
     expiresWithSession: async () => true,
     revokeGrantPolicy: () => false,
     renderError: deps.pages.renderError,
+    // Seconds. The engine wants a lifetime of access and refresh tokens too, which `tokens` makes.
     ttl: {
       AuthorizationCode: CODE_LIFETIME_SECONDS,
       Interaction: INTERACTION_LIFETIME_SECONDS,

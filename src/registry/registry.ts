@@ -57,10 +57,13 @@ export interface StandingLogin {
 
 export type Registry = ReturnType<typeof createRegistry>;
 
-/** Opaque tokens carry their prefix; anything else cannot be one, which saves the read. */
-function keyOf(format: 'jwt' | 'opaque', value: string): Buffer | undefined {
-  if (format === 'jwt') return handleKey('jwt', value);
-  return value.startsWith(OPAQUE_ACCESS_TOKEN) ? handleKey('access-token', value) : undefined;
+/**
+ * The key of a row. Opaque tokens carry their prefix; anything else cannot be one, which saves the read.
+ * @param handle the opaque token, or for a JWT its `jti`
+ */
+function keyOf(format: TokenRow['format'], handle: string): Buffer | undefined {
+  if (format === 'jwt') return handleKey('jwt', handle);
+  return handle.startsWith(OPAQUE_ACCESS_TOKEN) ? handleKey('access-token', handle) : undefined;
 }
 
 function scopeOf({ organization, resource }: TokenRow | LoginRow): NodeScope {
@@ -86,8 +89,8 @@ export function createRegistry(deps: RegistryDeps) {
   }
 
   /** The row whatever its standing, for `explain`. */
-  async function findRow(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined> {
-    const key = keyOf(format, value);
+  async function findRow(format: TokenRow['format'], handle: string): Promise<TokenRow | undefined> {
+    const key = keyOf(format, handle);
     const row = key && (await tokens.find(key, now()));
     return row && row.expiresAt > now() ? row : undefined;
   }
@@ -98,11 +101,11 @@ export function createRegistry(deps: RegistryDeps) {
    * @param marksVersion from before the call
    */
   async function findLiving(
-    format: 'jwt' | 'opaque',
-    value: string,
+    format: TokenRow['format'],
+    handle: string,
     marksVersion?: number,
   ): Promise<LivingToken | undefined> {
-    const found = await findRow(format, value);
+    const found = await findRow(format, handle);
     const standing = found && (await findStanding([found.id, ...found.ancestors], found.asOf, marksVersion));
     if (!found || standing === 'ended') return undefined;
     const isNarrowed = standing === 'narrowed';
@@ -131,9 +134,8 @@ export function createRegistry(deps: RegistryDeps) {
   const lastLoginEnds = (): number => now() + Math.max(longestLifetime, longestLogin) * 1000;
 
   return {
-    /** @param value the opaque token, or for a JWT its `jti` */
-    async record(value: string, row: TokenRow): Promise<void> {
-      const key = keyOf(row.format, value);
+    async record(handle: string, row: TokenRow): Promise<void> {
+      const key = keyOf(row.format, handle);
       if (!key) throw new Error('an opaque token without its prefix cannot be found again');
       await tokens.insert(key, row);
     },
@@ -143,14 +145,14 @@ export function createRegistry(deps: RegistryDeps) {
       return (await findRow('jwt', id)) ?? tokens.findAmong(keysNear(id), id, now());
     },
     /** Whether an opaque token expired, as long as its row was not removed since. */
-    async hasExpired(value: string): Promise<boolean> {
-      const key = keyOf('opaque', value);
+    async hasExpired(handle: string): Promise<boolean> {
+      const key = keyOf('opaque', handle);
       // Asked as of time 0, the store also gives expired rows.
       const row = key && (await tokens.find(key, 0));
       return row !== undefined && row.expiresAt <= now();
     },
-    async find(format: 'jwt' | 'opaque', value: string): Promise<TokenRow | undefined> {
-      return (await findLiving(format, value))?.row;
+    async find(format: TokenRow['format'], handle: string): Promise<TokenRow | undefined> {
+      return (await findLiving(format, handle))?.row;
     },
     findLiving,
     /** Whether rights were read by a clock that is ahead of this one: tokens made from them do not hold yet. */
