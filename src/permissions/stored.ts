@@ -62,6 +62,12 @@ const LETTERS_BY_MASK = Array.from({ length: 16 }, (_, mask) =>
 const toLetters = (mask: ActionMask): string => LETTERS_BY_MASK[mask] as string;
 
 export function toStored(permissions: Permissions): StoredPermissions {
+  const stored = write(permissions);
+  parsed.set(stored, permissions);
+  return stored;
+}
+
+function write(permissions: Permissions): StoredPermissions {
   const { isAdmin, isCut, masks, limits } = permissions;
   const cut = isCut && { isCut };
   if (limits.size === 0) return { isAdmin, tables: Array.from(rightsOf(permissions), toStoredTable), ...cut };
