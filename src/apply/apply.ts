@@ -98,8 +98,7 @@ export function createApply(deps: ApplyDeps): Apply {
       const plan = await planFile(file, deps, options);
       if (plan.problems.length > 0) throw new ApplyRefused([...new Set(plan.problems)]);
       const steps = inOrder(plan.steps);
-      const planned: [Step, ApplyChange][] = [];
-      for (const step of steps) planned.push([step, await describeStep(step, plan)]);
+      const planned = await Array.fromAsync(steps, (step) => describeStep(step, plan));
       const { first, last } = removalsOf(plan);
       const report = (changes: readonly ApplyChange[]): ApplyReport => ({
         dryRun,
@@ -112,8 +111,7 @@ export function createApply(deps: ApplyDeps): Apply {
         },
       });
       if (dryRun) {
-        const changes = planned.map(([, change]) => change);
-        return report([...first.map(describeRemoval), ...changes, ...last.map(describeRemoval)]);
+        return report([...first.map(describeRemoval), ...planned, ...last.map(describeRemoval)]);
       }
       const secrets = await findSecretNames(deps.dataDir, plan.removals.values());
       const removeAll = async (removals: readonly Removal[]): Promise<void> => {
@@ -126,9 +124,9 @@ export function createApply(deps: ApplyDeps): Apply {
       try {
         await hashPasswords(steps, deps);
         await removeAll(first);
-        for (const [step, change] of planned) {
+        for (const [index, step] of steps.entries()) {
           await write(step, deps, author);
-          done.push(change);
+          done.push(planned[index] as ApplyChange);
         }
         await removeAll(last);
         return report(done);

@@ -203,23 +203,19 @@ function planTargets(
 ): Targets {
   const stored = new Map(before?.ceilings.map((ceiling) => [ceiling.resource, ceiling.permissions]));
   const resource = wanted ?? (plan.isCleared('applications', 'resource') ? undefined : before?.resource);
-  const ceilings: Ceiling[] = [];
-  if (resource !== undefined) {
-    const own = permissions ? toStored(permissions) : (stored.get(resource) ?? NOTHING_STORED);
-    ceilings.push({ resource, permissions: own });
-  }
   const registeredCeiling =
     resource !== undefined ? undefined : permissions ? toStored(permissions) : before?.registeredCeiling;
   const others: [string, Ceiling['permissions']][] = resources
     ? Object.entries(resources).map(([identifier, ceiling]) => [identifier, toStored(ceiling)])
     : [...stored].filter(([identifier]) => identifier !== before?.resource && !plan.removals.has(identifier));
-  for (const [identifier, ceiling] of others) {
-    if (identifier !== resource) ceilings.push({ resource: identifier, permissions: ceiling });
-  }
-  return {
-    ceilings,
-    ...defined({ resource, registeredCeiling }),
-  };
+  const own: [string, Ceiling['permissions']][] =
+    resource === undefined
+      ? []
+      : [[resource, permissions ? toStored(permissions) : (stored.get(resource) ?? NOTHING_STORED)]];
+  const ceilings = own
+    .concat(others.filter(([identifier]) => identifier !== resource))
+    .map(([identifier, ceiling]) => ({ resource: identifier, permissions: ceiling }));
+  return { ceilings, ...defined({ resource, registeredCeiling }) };
 }
 
 async function checkTargets(

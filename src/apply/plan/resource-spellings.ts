@@ -17,23 +17,27 @@ const NAMES = ['identifier', 'resource'];
 const BY_NAME = ['resources', 'mayGrant'];
 
 /** What is not of the right type stays: the schema refuses it. */
-async function respelled<T extends Entry>(entry: T, respell: Respell): Promise<T> {
+async function respelledMember(key: string, value: unknown, respell: Respell): Promise<unknown> {
   const respellAny = (named: unknown) => (typeof named === 'string' ? respell(named) : named);
-  const members = await Array.fromAsync(Object.entries(entry), async ([key, value]) => {
-    if (NAMES.includes(key)) return [key, await respellAny(value)];
-    if (BY_NAME.includes(key) && isGroup(value)) {
-      const named = await Array.fromAsync(Object.entries(value), async ([name, said]) => [
-        await respell(name),
-        said,
-      ]);
-      return [key, Object.fromEntries(named)];
-    }
-    if (key === 'introspects' && Array.isArray(value)) {
-      return [key, [...new Set(await Array.fromAsync(value, respellAny))]];
-    }
-    return [key, value];
-  });
-  return Object.fromEntries(members);
+  if (NAMES.includes(key)) return respellAny(value);
+  if (BY_NAME.includes(key) && isGroup(value)) {
+    const named = Object.entries(value);
+    return Object.fromEntries(
+      await Array.fromAsync(named, async ([name, said]) => [await respell(name), said]),
+    );
+  }
+  if (key !== 'introspects' || !Array.isArray(value)) return value;
+  return [...new Set(await Array.fromAsync(value, respellAny))];
+}
+
+/** The same entry where nothing in it has another spelling: of a large file there is no second copy. */
+async function respelled<T extends Entry>(entry: T, respell: Respell): Promise<T> {
+  const others: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(entry)) {
+    const other = await respelledMember(key, value, respell);
+    if (other !== value) others[key] = other;
+  }
+  return Object.keys(others).length === 0 ? entry : { ...entry, ...others };
 }
 
 /** The file with one spelling for each resource. */
