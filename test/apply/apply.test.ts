@@ -477,6 +477,21 @@ test('MT-05 another organization’s objects cannot be named', async (t) => {
   assert.equal((await administration.storage.directory.organizations.page({ limit: 10 })).items.length, 1);
 });
 
+test('LG-08 no application has the client id of a face', async (t) => {
+  const administration = await openAdministration(t);
+  const apply = (organization: object) =>
+    refusal(administration.apply(fileOf({ organizations: [{ name: 'thief', ...organization }] })));
+  const secret = { clientSecret: 's3cret-of-32-or-more-characters-x' };
+  assert.deepEqual(await apply({ applications: [{ name: 'a', clientId: 'acme.fusio' }] }), [
+    'application thief/a: the clientId acme.fusio is for the face fusio of an organization',
+  ]);
+  assert.deepEqual(await apply({ clientId: 'thief.sunbreak', ...secret }), [
+    'organization thief: the clientId thief.sunbreak is for the face sunbreak of an organization',
+  ]);
+  const fine = { applications: [{ name: 'a', clientId: 'shop.example' }] };
+  await administration.apply(fileOf({ organizations: [{ name: 'thief', ...fine }] }));
+});
+
 test('a channel is of one resource of an organization, in the file and in the store', async (t) => {
   const administration = await openAdministration(t);
   const file = (name: string, ...identifiers: string[]) =>

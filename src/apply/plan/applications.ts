@@ -7,6 +7,7 @@ import {
   toStoredSecret,
   withSecret,
 } from '../../directory/client-secrets.ts';
+import { builtInFaces } from '../../faces/index.ts';
 import { findApplicationProblems } from '../../nouns/application-rules.ts';
 import {
   type Application,
@@ -58,6 +59,7 @@ export async function planApplication(
   }
   const id = before?.id ?? plan.reserveId(organization.id, entry.name);
   const clientId = entry.clientId ?? before?.clientId ?? randomBytes(12).toString('hex');
+  checkClientId(plan, name, clientId, before);
   const authMethod = entry.authMethod ?? before?.authMethod ?? 'client_secret_basic';
   const { generated, ...credentials } = planCredentials(plan, name, authMethod, entry, before, deps);
   const targets = planTargets(plan, entry, before);
@@ -79,6 +81,19 @@ export async function planApplication(
   const application = await addNoun(plan, 'applications', name, { entry, before, given }, extras);
   checkAsWhole(plan, name, application, entry);
   await checkDefault(plan, name, application);
+}
+
+/** Tokens that come through a face say the client id of the face: an application with such an id would pass for it. */
+export function checkClientId(
+  plan: Plan,
+  name: string,
+  clientId: string,
+  before: Application | undefined,
+): void {
+  const [, face] = /^[a-z0-9-]+\.([^.]+)$/.exec(clientId) ?? [];
+  const isOfFace = builtInFaces.some((each) => each.name === face);
+  if (isOfFace && clientId !== before?.clientId)
+    plan.problems.push(`${name}: the clientId ${clientId} is for the face ${face} of an organization`);
 }
 
 /** What agents get that name no rights: some of what the application itself has for its resource. */

@@ -7,7 +7,7 @@ import { EVERYTHING } from '../../permissions/permissions.ts';
 import { toStored } from '../../permissions/stored.ts';
 import { defined } from '../../storage/defined.ts';
 import type { ApplyOrganization } from '../schema.ts';
-import { planCredentials, WITHOUT_CREDENTIALS } from './applications.ts';
+import { checkClientId, planCredentials, WITHOUT_CREDENTIALS } from './applications.ts';
 import { addNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';
 
@@ -32,6 +32,7 @@ export async function planOrganizationClient(
     if (entry.clientSecret !== undefined) plan.problems.push(`${name} has a clientSecret without a clientId`);
     return;
   }
+  checkClientId(plan, name, clientId, before);
   const identifiers = new Set<string>();
   for await (const { identifier, registeredBy } of eachNoun(store.resources, organization.id)) {
     if (registeredBy === undefined && !plan.removals.has(identifier)) identifiers.add(identifier);
