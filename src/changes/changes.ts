@@ -171,8 +171,9 @@ export function createChanges(deps: ChangesDeps): Changes {
       ...users,
       async replace(user, author) {
         const before = await store.users.get(user.id);
-        const isRenamed = before?.version === user.version && before.username !== user.username;
-        if (isRenamed) await removeFromFaces(before, author);
+        // In another spelling it is still the user's own.
+        const isRenamed = before?.canonicalUsername !== user.canonicalUsername;
+        if (isRenamed && before?.version === user.version) await removeFromFaces(before, author);
         return users.replace(user, author);
       },
       async remove(user, author) {
