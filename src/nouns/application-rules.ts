@@ -60,8 +60,8 @@ export function findApplicationProblems(application: Said): Contradiction[] {
     ],
     [
       'pkce',
-      isOptional && redirectUris?.length !== 0 && redirectUris?.every(needsPkce),
-      'is optional, but each redirect URI is on this machine or has a scheme of its own, where PKCE is always required',
+      isOptional && redirectUris?.length !== 0 && redirectUris?.every((uri) => needsPkce(application, uri)),
+      'is optional, but the application is native and each redirect URI is on this machine or has a scheme of its own, where PKCE is always required',
     ],
     [
       'introspects',

@@ -258,7 +258,7 @@ export const application = defineNoun({
       effect: 'none',
       inFile: twoValues(z.enum(['required', 'optional']), 'required'),
       describe:
-        '`optional`: a login may omit PKCE. Only for an application that authenticates, and only at redirect URIs with `https` that are not on this machine. A new application has `required`.',
+        '`optional`: a login may omit PKCE. Only for an application that authenticates. A native application needs PKCE at redirect URIs that are on this machine or have a scheme of their own. A new application has `required`.',
     }),
     realm: field(realm, {
       effect: 'restarts',

@@ -35,18 +35,20 @@ export function isOnDevice(uri: string): boolean {
 }
 
 /**
- * True if another program on the same device may receive the code: only PKCE keeps that program from using the code.
+ * True if another program on the person's device may receive the code: only PKCE keeps that program from using the code.
+ * A web application is on this machine only while it is developed.
  */
-export function needsPkce(uri: string): boolean {
-  return isOnDevice(uri) || isLoopback(URL.parse(uri)?.hostname ?? '');
+export function needsPkce({ native }: { readonly native?: boolean }, uri: string): boolean {
+  return native === true && (isOnDevice(uri) || isLoopback(URL.parse(uri)?.hostname ?? ''));
 }
 
 /** Whether a login of the application may go without a code challenge. */
 export function mayOmitPkce(
-  { pkce, authMethod }: { readonly pkce?: string; readonly authMethod: string | undefined },
+  application: { readonly pkce?: string; readonly authMethod: string | undefined; readonly native?: boolean },
   redirectUri: string,
 ): boolean {
-  return pkce === 'optional' && authMethod !== 'none' && !needsPkce(redirectUri);
+  const { pkce, authMethod } = application;
+  return pkce === 'optional' && authMethod !== 'none' && !needsPkce(application, redirectUri);
 }
 
 /**

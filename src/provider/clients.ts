@@ -28,7 +28,11 @@ export function resourceOf({ oidc, query, state }: KoaContextWithOIDC): unknown 
 
 /** Whether an authorization request of this client needs a code challenge. */
 export function isPkceRequired(client: Client, redirectUri: unknown): boolean {
-  const application = { pkce: String(client[PKCE]), authMethod: String(client[AUTH_METHOD]) };
+  const application = {
+    pkce: String(client[PKCE]),
+    authMethod: String(client[AUTH_METHOD]),
+    native: client.applicationType === 'native',
+  };
   return !mayOmitPkce(application, String(redirectUri));
 }
 

@@ -294,7 +294,7 @@ test('a changed pkce setting is shown', async (t) => {
   const apply = applierOf(administration, 'shop');
   const stored = async () => (await requireApplication(administration, 'shop')).pkce;
   const both = ['https://shop.example/cb', 'http://localhost/cb'];
-  await apply({ redirectUris: both, grants: ['authorization_code'] });
+  await apply({ native: true, redirectUris: both, grants: ['authorization_code'] });
   const report = await apply({ pkce: 'optional' }, { dryRun: true });
   assert.deepEqual(report.changes[0]?.fields, [{ field: 'pkce', from: 'required', to: 'optional' }]);
   assert.match(String(report.notes), /PKCE stays required at http:\/\/localhost\/cb/);
@@ -304,7 +304,7 @@ test('a changed pkce setting is shown', async (t) => {
   await assert.rejects(apply({ authMethod: 'none' }), /pkce is optional, which needs an authMethod other/);
   await assert.rejects(
     apply({ redirectUris: ['http://localhost/cb'] }),
-    /pkce is optional, but each redirect URI/,
+    /pkce is optional, but the application is native and each redirect URI/,
   );
   await apply({ pkce: 'required' });
   assert.equal(await stored(), undefined);

@@ -514,8 +514,8 @@ test('grants and proofs that contradict each other are refused', () => {
     ],
     ['authMethod: none, pkce: optional', /pkce is optional, which needs an authMethod other than none/],
     [
-      'pkce: optional, redirectUris: ["http://127.0.0.1/cb"]',
-      /pkce is optional, but each redirect URI is on this machine/,
+      'pkce: optional, native: true, redirectUris: ["http://127.0.0.1/cb"]',
+      /pkce is optional, but the application is native and each redirect URI is on this machine/,
     ],
     [
       'firstParty: true, redirectUris: ["http://127.0.0.1/cb"]',

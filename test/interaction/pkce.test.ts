@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { createBrowser, createPkce } from '../support/browser.ts';
 import { REDIRECT_URI, startServer, type TestServer } from '../support/server.ts';
-import { createFlow, errorOf } from './flow.ts';
+import { createFlow, errorOf, isLoginPage } from './flow.ts';
 
 const LOOPBACK = 'http://localhost:5173/callback';
 const OWN_SCHEME = 'com.example.app:/callback';
@@ -16,9 +16,16 @@ describe('pkce: optional', () => {
       fixture: ({ organizations: [acme] }) => {
         const web = acme.applications.find(({ name }: any) => name === 'web');
         const redirectUris = [REDIRECT_URI, LOOPBACK, OWN_SCHEME];
-        const strict = { ...web, name: 'strict', clientId: 'strict', realm: 'organization' };
         Object.assign(web, { pkce: 'optional', native: true, redirectUris });
-        acme.applications.push(strict);
+        const strict = { ...web, name: 'strict', clientId: 'strict', realm: 'organization' };
+        const local = {
+          ...strict,
+          name: 'local',
+          clientId: 'local',
+          native: false,
+          redirectUris: [LOOPBACK],
+        };
+        acme.applications.push({ ...strict, pkce: undefined }, local);
       },
     });
   });
@@ -66,7 +73,12 @@ describe('pkce: optional', () => {
     }
   });
 
-  test('loopback and custom scheme redirects need PKCE whatever the application says', async () => {
+  test('a web application that is developed on localhost may leave PKCE out', async () => {
+    const page = await ask({ ...WITHOUT, client_id: 'local', redirect_uri: LOOPBACK });
+    assert.ok(isLoginPage(page), page.url);
+  });
+
+  test('loopback and custom scheme redirects of native applications need PKCE', async () => {
     for (const redirect_uri of [LOOPBACK, OWN_SCHEME]) {
       assert.equal(errorOf(await ask({ ...WITHOUT, redirect_uri })), 'invalid_request', redirect_uri);
     }

@@ -198,7 +198,9 @@ function checkAsWhole(plan: Plan, name: string, application: Application, entry:
   }
   const insecure = findInsecureSetting(application);
   if (insecure !== undefined) plan.notes.push(`${name} ${insecure}`);
-  const always = application.pkce === 'optional' ? application.redirectUris.filter(needsPkce) : [];
+  const always = application.redirectUris.filter(
+    (uri) => application.pkce === 'optional' && needsPkce(application, uri),
+  );
   if (always.length > 0) {
     plan.notes.push(`${name} has pkce: optional; PKCE stays required at ${always.join(', ')}`);
   }
