@@ -527,15 +527,6 @@ export function storageContract(product: string, openEmptyStore: () => Promise<O
         assert.deepEqual(await storage.nodes.read([]), []);
       });
 
-      test('any number of ids is read at once', async () => {
-        const ids = Array.from({ length: 40_000 }, (_, index) => `many-${index}`);
-        await storage.nodes.mark('many-39999', { revokedAt: 1 }, 2);
-        assert.deepEqual(
-          (await storage.nodes.read(ids)).map(({ id }) => id),
-          ['many-39999'],
-        );
-      });
-
       test('a mark on one handle holds on the other as soon as it answered', async () => {
         const other = await open.another();
         for (let round = 0; round < 20; round += 1) {

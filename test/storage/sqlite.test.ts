@@ -45,6 +45,17 @@ async function openEmpty(): Promise<OpenStore> {
 storageContract('SQLite', openEmpty);
 directoryContract('SQLite', openEmpty, 10);
 
+test('more nodes are read at once than a statement may have variables', async () => {
+  const storage = await openSqliteStorage({ path: newPath() });
+  const ids = Array.from({ length: 40_000 }, (_, index) => `many-${index}`);
+  await storage.nodes.mark('many-39999', { revokedAt: 1 }, NOW);
+  assert.deepEqual(
+    (await storage.nodes.read(ids)).map(({ id }) => id),
+    ['many-39999'],
+  );
+  await storage.close();
+});
+
 test('a write that fails leaves its neighbours of the same transaction standing', async () => {
   const storage = await openSqliteStorage({ path: newPath() });
   const org = { enabled: true, createdAt: 0, default: false, hosts: [] };
