@@ -17,6 +17,8 @@ const COUNTED = 1_000;
 
 type Whose = Pick<AuditEntry, 'address' | 'client' | 'subject'>;
 
+const OTHERS: Whose = { address: 'other addresses' };
+
 interface Count {
   readonly whose: Whose;
   readonly most: number;
@@ -41,36 +43,48 @@ export function createRefusals({
   /** When the first of them was counted. */
   let since = 0;
 
-  function countOf({ address = '', client, subject }: AuditEntry, isProved: boolean): Count {
-    const whose: Whose = isProved ? defined({ client, subject }) : { address: toKey(address) };
+  function countOf(whose: Whose, most: number): Count {
     const key = JSON.stringify(whose);
     const known = counts.get(key);
     if (known) return known;
-    const isFull = counts.size >= COUNTED;
-    const others = { address: 'other addresses' };
-    const count = isFull
-      ? (counts.get('others') ?? { whose: others, most: ROWS_OF_ADDRESS, rows: 0, leftOut: 0 })
-      : { whose, most: isProved ? ROWS_OF_PROVED : ROWS_OF_ADDRESS, rows: 0, leftOut: 0 };
-    counts.set(isFull ? 'others' : key, count);
+    if (counts.size >= COUNTED && whose !== OTHERS) return countOf(OTHERS, ROWS_OF_ADDRESS);
+    const count = { whose, most, rows: 0, leftOut: 0 };
+    counts.set(key, count);
     return count;
+  }
+
+  /** The store is away: they are told another time. @param from when the first of them was counted */
+  function putBack(untold: Iterable<Count>, from: number): void {
+    since = counts.size === 0 ? from : Math.min(since, from);
+    for (const { whose, most, rows, leftOut } of untold) {
+      const count = countOf(whose, most);
+      count.rows = Math.max(count.rows, rows);
+      count.leftOut += leftOut;
+    }
   }
 
   /** Writes how many have been left out so far. */
   async function settle(): Promise<void> {
-    const ended = counts;
-    const at = now();
-    const seconds = Math.max(0, Math.ceil((at - since) / 1000));
+    const [untold, from, at] = [counts, since, now()];
+    const seconds = Math.max(0, Math.ceil((at - from) / 1000));
     counts = new Map();
-    for (const { whose, leftOut } of ended.values()) {
-      if (leftOut === 0) continue;
-      await audit.append({
-        at,
-        event: 'request.refusals_left_out',
-        outcome: 'denied',
-        reason: 'more refused requests than are written one by one',
-        ...whose,
-        details: { count: leftOut, seconds },
-      });
+    try {
+      for (const [key, { whose, leftOut }] of untold) {
+        if (leftOut > 0) {
+          await audit.append({
+            at,
+            event: 'request.refusals_left_out',
+            outcome: 'denied',
+            reason: 'more refused requests than are written one by one',
+            ...whose,
+            details: { count: leftOut, seconds },
+          });
+        }
+        untold.delete(key);
+      }
+    } catch (error) {
+      putBack(untold.values(), from);
+      throw error;
     }
   }
 
@@ -88,7 +102,10 @@ export function createRefusals({
     async append(entry: AuditEntry, isProved: boolean): Promise<void> {
       await tellEnded();
       if (counts.size === 0) since = now();
-      const count = countOf(entry, isProved);
+      const { address = '', client, subject } = entry;
+      const count = isProved
+        ? countOf(defined({ client, subject }), ROWS_OF_PROVED)
+        : countOf({ address: toKey(address) }, ROWS_OF_ADDRESS);
       if (count.rows >= count.most) {
         count.leftOut += 1;
         return;
