@@ -37,3 +37,26 @@ test('E4 a driver that stopped monitoring its server is replaced again and again
     await living.close();
   }
 });
+
+test('E4 a connection that is closed while the driver is replaced stays closed', {
+  skip: mongoMissing(),
+}, async () => {
+  await using mongo = await startMongo();
+  const living = await connect(mongo.newUrl(), 1);
+  const { connection } = living;
+  const close = connection.close.bind(connection);
+  const begun = Promise.withResolvers<void>();
+  let opened = 0;
+  Object.assign(connection, {
+    async close() {
+      begun.resolve();
+      await close();
+    },
+    async openUri() {
+      opened += 1;
+    },
+  });
+  await begun.promise;
+  await living.close();
+  assert.equal(opened, 0);
+});

@@ -86,28 +86,32 @@ export async function connect(url: string, silence = SILENCE_MS) {
   };
   listen();
 
-  let isReviving = false;
+  let reviving: Promise<void> | undefined;
+  let isClosed = false;
   async function revive(): Promise<void> {
-    isReviving = true;
     try {
       // Not by force: Mongoose would then accept no further operation on it.
       await connection.close();
+      if (isClosed) return;
       await connection.openUri(url, OPTIONS);
       listen();
     } catch {
       // The server may be away at this moment. The next interval tries again.
     } finally {
-      isReviving = false;
+      reviving = undefined;
     }
   }
   const watch = setInterval(() => {
-    if (!isReviving && performance.now() - lastHeartbeat > silence) revive();
+    if (performance.now() - lastHeartbeat > silence) reviving ??= revive();
   }, HEARTBEAT_MS).unref();
 
   return {
     connection,
     async close(): Promise<void> {
       clearInterval(watch);
+      isClosed = true;
+      // It would open a connection after this one.
+      await reviving;
       await connection.close();
     },
   };
