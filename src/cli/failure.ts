@@ -46,7 +46,12 @@ const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
   ENOTDIR: 'has a part that is not a folder',
 };
 
-export function toFailure(error: unknown) {
+/** What failed first is told first, and what failed while that was cleared away after it. */
+export function toFailure(error: unknown): { readonly lines: string[]; readonly exitCode: number } {
+  if (error instanceof SuppressedError) {
+    const { lines, exitCode } = toFailure(error.suppressed);
+    return { lines: [...new Set([...lines, ...toFailure(error.error).lines])], exitCode };
+  }
   if (error instanceof ConfigError || error instanceof ApplyFileError) return told(error.message, MISUSED);
   if (TOLD_AS_THEY_ARE.some((type) => error instanceof type)) return told((error as Error).message, FAILED);
   if (error instanceof Conflict || error instanceof VersionConflict) {

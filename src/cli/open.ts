@@ -42,11 +42,9 @@ export function readPath(args: readonly string[], { cwd, env }: CommandIo) {
  */
 export async function withStorage<T>(config: Config, work: (storage: Storage) => Promise<T>): Promise<T> {
   const storage = await openStorage(config);
-  try {
-    return await work(storage);
-  } finally {
-    await storage.close();
-  }
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => storage.close());
+  return await work(storage);
 }
 
 /**
