@@ -9,12 +9,19 @@ import { join } from 'node:path';
 
 /** Without what it brings, `node:sqlite` and `.ts` files among it, nothing here loads. */
 const NODE_MAJOR = 24;
+/** Milliseconds. */
+const SAME_REQUEST_MS = 1_000;
+/** Milliseconds that a server which has stopped may still be kept running by what it has given up. */
+const LEFT_MS = 200;
 if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR) {
   process.stderr.write(`Grantable needs Node.js ${NODE_MAJOR} or newer; this is ${process.versions.node}.\n`);
   process.exit(1);
 }
 const cacheFolder = findCacheFolder(process.env.GRANTABLE_DATA_DIR || './data');
 if (cacheFolder !== undefined) (await import('node:module')).enableCompileCache(cacheFolder);
+const serves = process.argv[2] === 'serve';
+// Before everything is loaded: the first process of a container does not get a signal that it does not listen for.
+const serverStopRequested = serves ? stopRequested() : undefined;
 const { runCommand } = await import('./cli/run.ts');
 
 /**
@@ -59,10 +66,19 @@ async function settle() {
   collect({ type: 'major', flavor: 'last-resort' });
 }
 
-/** The second signal is not waited for any more. */
+/**
+ * The second signal is not waited for any more. Those of the first moment are one request: a terminal signals a whole group
+ * of processes, and npm passes its own on.
+ */
 function stopRequested() {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => resolve(undefined));
+    for (const signal of ['SIGTERM', 'SIGINT']) {
+      const asked = () => {
+        resolve(undefined);
+        setTimeout(() => process.off(signal, asked), SAME_REQUEST_MS).unref();
+      };
+      process.on(signal, asked);
+    }
   });
 }
 
@@ -79,7 +95,8 @@ process.exitCode = await runCommand(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),
   now: Date.now,
-  stopRequested,
+  stopRequested: () => serverStopRequested ?? stopRequested(),
   startServer: async (config, options) =>
     (await import('./server.ts')).createServer(config, { ...options, beforeAnswering: settle }),
 });
+if (serves) setTimeout(() => process.exit(), LEFT_MS).unref();

@@ -22,6 +22,7 @@ import type { Engine } from './provider/engine.ts';
 import { pathsFor } from './provider/paths.ts';
 import { startBackground } from './server/background.ts';
 import type { EmbeddedServer, EmbeddingOptions } from './server/embedding.ts';
+import { createEnding } from './server/ending.ts';
 import { EMPTY_STORE, fillDirectory } from './server/fill-directory.ts';
 import { type Foundations, openFoundations } from './server/foundations.ts';
 import { whenStoreIsThere } from './server/open-storage.ts';
@@ -30,6 +31,13 @@ import { findMissing } from './server/readiness.ts';
 import { createRoutes, type TokenEndpoint } from './server/routes.ts';
 import { createServices } from './server/services.ts';
 import type { TokenService } from './tokens/service.ts';
+
+/**
+ * Milliseconds beyond the time of the requests: for work that is under way, and for all. Below what `cli/workers.ts` gives
+ * each process.
+ */
+const WORK_MS = 500;
+const ALL_MS = 1_500;
 
 export interface GrantableServer extends EmbeddedServer {
   readonly foundations: Foundations;
@@ -70,6 +78,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   };
   warn(config.warnings);
   await using unfinished = new AsyncDisposableStack();
+  const ending = createEnding(log);
 
   const takeAddress = async (): Promise<Listening> => {
     const taken = await listen({
@@ -78,7 +87,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       trustedProxies: config.trustedProxies,
       onError: (error) => log.error({ err: error }, 'a connection could not be accepted'),
     });
-    unfinished.defer(() => taken.stop(0));
+    unfinished.defer(async () => void (await taken.stop(0)));
     return taken;
   };
   const early = options.joinsOthers ? undefined : await takeAddress();
@@ -89,7 +98,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       onAway: ({ message }) => log.warn({ reason: message }, 'the store is away: trying again'),
     });
   const foundations = await whenThere(() => openFoundations(config, now, cacheBytes));
-  unfinished.defer(() => foundations.close());
+  unfinished.defer(ending.part('the store and the databases', ALL_MS, foundations.close));
   const { storage, directory } = foundations;
   warn(storage.warnings);
 
@@ -101,7 +110,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];
   const views = createViews({ folders: viewFolders, required: ['layout', 'error', ...REQUIRED_VIEWS] });
   const services = createServices(foundations, views, log);
-  unfinished.defer(() => services.accountMails.settle());
+  unfinished.defer(ending.part('mails', WORK_MS, services.accountMails.settle));
   const { provider } = services;
 
   let keySetVersion = 0;
@@ -153,7 +162,8 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     },
     log: (error, what) => log.error({ err: error }, what),
   });
-  unfinished.defer(() => background.stop());
+  const endBackground = ending.part('work in the background', WORK_MS, background.stop);
+  unfinished.defer(endBackground);
 
   const listening = early ?? (await takeAddress());
   const koa = app.callback();
@@ -188,13 +198,13 @@ export async function createServer(config: Config, options: ServerOptions = {}):
     async stop() {
       stopping = true;
       services.feed.close();
-      await listening.stop(config.shutdownSeconds);
-      try {
-        await parts.disposeAsync();
-        log.info({ port: listening.port }, 'stopped');
-      } catch (error) {
-        log.error({ err: error }, 'stopped, but not all was brought to its end');
-      }
+      ending.begin(config.shutdownSeconds);
+      // Beside the requests, which have the same time.
+      const [cut] = await Promise.all([listening.stop(config.shutdownSeconds), endBackground()]);
+      if (cut > 0) log.error({ requests: cut }, 'requests were cut off: they took too long');
+      await parts.disposeAsync();
+      if (ending.isWhole() && cut === 0) log.info({ port: listening.port }, 'stopped');
+      else log.error({ port: listening.port }, 'stopped, but not all was brought to its end');
     },
   };
 }

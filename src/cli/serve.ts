@@ -2,10 +2,10 @@ import cluster from 'node:cluster';
 import { LINK_MINUTES } from '../accounts/first-administrator.ts';
 import { loadConfig } from '../config/load.ts';
 import { options } from '../config/options.ts';
-import type { Command, CommandIo } from './command.ts';
+import { type Command, type CommandIo, DONE } from './command.ts';
 import { readArguments, writeLines } from './input.ts';
 import { collectFromAll, countWhenAsked } from './worker-metrics.ts';
-import { reportReady, runWorkers } from './workers.ts';
+import { KILLED_AFTER_MS, reportReady, runWorkers } from './workers.ts';
 
 /** Loaded with a file only: YAML and the schema of the file are large. */
 async function findApplyReader({ env }: CommandIo) {
@@ -35,9 +35,21 @@ export const serve: Command = {
     const stopRequested = io.stopRequested();
     const waiting = new AbortController();
     stopRequested.then(() => waiting.abort());
+    let late: NodeJS.Timeout | undefined;
+    // Who stops a whole group of processes tells a worker, whose first process tells it again and cuts it when it is late.
+    if (cluster.isWorker) process.on('SIGTERM', () => undefined).on('SIGINT', () => undefined);
     const giveBackConsole = takeOverConsole(log);
     try {
       if (config.workers > 1 && cluster.isPrimary) return await runWorkers(config, stopRequested, log);
+      stopRequested.then(() => {
+        late = setTimeout(
+          () => {
+            log.error('cut off: it did not start and stop in time');
+            process.exit(DONE);
+          },
+          config.shutdownSeconds * 1000 + KILLED_AFTER_MS,
+        ).unref();
+      });
       const joinsOthers = (cluster.worker?.id ?? 0) > 1;
       const server = await io.startServer(config, {
         now: io.now,
@@ -65,6 +77,7 @@ export const serve: Command = {
     } catch (error) {
       if (!(waiting.signal.aborted && (error as Error).name === 'AbortError')) throw error;
     } finally {
+      clearTimeout(late);
       giveBackConsole();
       // The channel to the process that started this one would keep it running.
       cluster.worker?.disconnect();

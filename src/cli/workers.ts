@@ -22,7 +22,7 @@ const UNANSWERED = 10;
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 /** Milliseconds beyond the time that each takes for its requests. */
-const KILLED_AFTER_MS = 2_000;
+export const KILLED_AFTER_MS = 2_000;
 
 /** If this process is one of several: reports that it takes requests, and from then on answers whether it is alive. */
 export function reportReady(): void {
@@ -103,7 +103,7 @@ export async function runWorkers(
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   collectForWorkers();
   const first = cluster.fork();
-  const stopFirst = stopRequested.then(() => endAll(shutdownSeconds));
+  const stopFirst = stopRequested.then(() => endAll(shutdownSeconds, log));
   const isReady = await untilReady(first);
   // It may have become ready after it was told to stop.
   if (stopping) {
@@ -119,13 +119,16 @@ export async function runWorkers(
 }
 
 /** Asks all to stop; cuts those that do not. */
-async function endAll(seconds: number): Promise<void> {
+async function endAll(seconds: number, log: Logger): Promise<void> {
   const running = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
   const ended = Promise.all(running.map((worker) => (worker.isDead() ? undefined : once(worker, 'exit'))));
   for (const { process: child } of running) child.kill('SIGTERM');
   const late = setTimeout(
     () => {
-      for (const { process: child } of running) child.kill('SIGKILL');
+      for (const { process: child } of running.filter((worker) => !worker.isDead())) {
+        log.error({ pid: child.pid }, 'a worker did not stop in time: it is cut');
+        child.kill('SIGKILL');
+      }
     },
     seconds * 1000 + KILLED_AFTER_MS,
   );

@@ -400,7 +400,8 @@ export const options = {
     name: 'GRANTABLE_SHUTDOWN_SECONDS',
     ...wholeNumber(0, 600),
     default: '10',
-    meaning: 'How many seconds running requests may take after the signal to stop, before they are cut off.',
+    meaning:
+      'How many seconds running requests may take after the signal to stop, before they are cut off. The process ends about two seconds later.',
   },
 } as const satisfies Record<string, Option>;
 

@@ -55,8 +55,9 @@ export interface Listening {
    * Lets requests under way finish and says on each connection that it ends, stops accepting, closes what is idle.
    *
    * @param seconds after which what is left is cut
+   * @returns how many requests were cut
    */
-  stop(seconds: number): Promise<void>;
+  stop(seconds: number): Promise<number>;
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -174,20 +175,25 @@ export async function listen({
   await open(server, host, port);
   server.on('error', (error) => onError?.(error));
 
-  async function close(seconds: number): Promise<void> {
+  async function close(seconds: number): Promise<number> {
+    let left = 0;
     stopping = true;
     for (const response of connections.running()) {
       if (!response.headersSent) response.setHeader('Connection', 'close');
     }
-    const cut = setTimeout(() => server.closeAllConnections(), seconds * 1000);
+    const cut = setTimeout(() => {
+      left = connections.running().length;
+      server.closeAllConnections();
+    }, seconds * 1000);
     if (connections.open() > 0) await wait(Math.min(limits.farewell, seconds * 1000));
     const closed = once(server.close(), 'close');
     connections.closeIdle();
     await closed;
     clearTimeout(cut);
+    return left;
   }
 
-  let stopped: Promise<void> | undefined;
+  let stopped: Promise<number> | undefined;
   const address = server.address();
   return {
     server,

@@ -301,13 +301,13 @@ async function putTogether(config: Config, storage: Storage, now: Now, cacheByte
   const known = { ...accounts, ...createDatabases(accounts), ...createAgentDocuments(accounts) };
   const registered = { ...known, ...createRegistryParts(known) };
   const { directory, signingKeys, datasources, refusals, secretUses, longestLifetime } = registered;
-  /** Each is closed although another one fails. */
+  /** Each is closed although another one fails, and the store last. None waits for a database that hangs. */
   async function close(): Promise<void> {
-    await using parts = new AsyncDisposableStack();
-    parts.defer(() => storage.close());
-    parts.defer(() => secretUses.settle());
-    parts.defer(() => refusals.settle());
-    parts.defer(() => datasources.close());
+    await using last = new AsyncDisposableStack();
+    last.defer(() => storage.close());
+    const parts = [refusals.settle(), secretUses.settle(), datasources.close()];
+    await Promise.allSettled(parts);
+    await Promise.all(parts);
   }
   return {
     ...registered,
@@ -335,10 +335,9 @@ const CACHE_BYTES = 8_000_000;
  */
 export async function openFoundations(config: Config, now: Now = Date.now, cacheBytes = CACHE_BYTES) {
   const storage = await openStorage(config);
-  try {
-    return await putTogether(config, storage, now, cacheBytes);
-  } catch (error) {
-    await storage.close();
-    throw error;
-  }
+  await using unfinished = new AsyncDisposableStack();
+  unfinished.defer(() => storage.close());
+  const foundations = await putTogether(config, storage, now, cacheBytes);
+  unfinished.move();
+  return foundations;
 }

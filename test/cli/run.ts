@@ -1,5 +1,5 @@
 /** Commands, run in this process or as the real one, over a data folder of their own. */
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -105,4 +105,16 @@ export function start(terminal: Terminal, args: readonly string[], env: Record<s
     child.on('close', (code, signal) => resolve({ code, signal })),
   );
   return { child, ended, said: () => said.join('') };
+}
+
+export function childrenOf(pid: number | undefined): number[] {
+  try {
+    const listed = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
+    return listed
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .map(Number);
+  } catch {
+    return [];
+  }
 }

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { basic, FIXTURE } from '../support/server.ts';
 import { until } from '../support/until.ts';
-import { openTerminal, start } from './run.ts';
+import { childrenOf, openTerminal, start } from './run.ts';
 
 const SECRET = 'secret-of-machine-'.padEnd(40, 'x');
 
@@ -21,18 +20,6 @@ async function startWorkers(t: TestContext, count: number, env: Record<string, s
   t.after(() => server.child.kill('SIGKILL'));
   const issuer = `http://localhost:${terminal.env.GRANTABLE_PORT}`;
   return { terminal, server, issuer };
-}
-
-function workersOf(pid: number | undefined): number[] {
-  try {
-    const listed = execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' });
-    return listed
-      .split('\n')
-      .filter((line) => line.trim() !== '')
-      .map(Number);
-  } catch {
-    return [];
-  }
 }
 
 const isGone = (pid: number): boolean => {
@@ -69,7 +56,7 @@ const KILLS = LONG ? 20 : 4;
 test('three workers on one port', async (t) => {
   const COUNT = 3;
   const { server, issuer } = await startWorkers(t, COUNT, { GRANTABLE_APPLY: 'apply.json' });
-  const living = (): number[] => workersOf(server.child.pid);
+  const living = (): number[] => childrenOf(server.child.pid);
   const killed = new Set<number>();
   const kill = (pid: number | undefined): void => {
     assert.ok(pid);
@@ -159,7 +146,7 @@ test('a worker that hangs is cut, its connections end, and another takes its pla
   });
   const askAll = () => Promise.all(clients.map((client) => healthz(issuer, client)));
   // While one is stopped, the other takes all connections.
-  const [holder, other] = workersOf(server.child.pid) as [number, number];
+  const [holder, other] = childrenOf(server.child.pid) as [number, number];
   process.kill(other, 'SIGSTOP');
   assert.deepEqual(await askAll(), Array(12).fill(200));
   process.kill(other, 'SIGCONT');
@@ -170,7 +157,7 @@ test('a worker that hangs is cut, its connections end, and another takes its pla
   assert.ok(server.said().includes('a worker does not answer: it is cut'));
   assert.deepEqual(await askAll(), Array(12).fill(200), 'they come to another one');
   await until('a replacement', () => {
-    const pids = workersOf(server.child.pid);
+    const pids = childrenOf(server.child.pid);
     return pids.length === 2 && !pids.includes(holder) && pids;
   });
   server.child.kill('SIGTERM');
@@ -199,7 +186,7 @@ test('only one demo is made, however many workers begin on an empty folder', asy
   const { server, issuer } = await startWorkers(t, 4);
   await until(
     'all workers',
-    () => server.said().includes('all workers are ready') && workersOf(server.child.pid).length === 4,
+    () => server.said().includes('all workers are ready') && childrenOf(server.child.pid).length === 4,
   );
   const secret = /demo-machine:(\S+)/.exec(server.said())?.[1] ?? '';
   for (let tries = 0; tries < 8; tries += 1) {

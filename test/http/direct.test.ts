@@ -64,7 +64,7 @@ async function startLane(endpoint: Endpoint): Promise<Lane> {
     atKoa,
     counted,
     lines,
-    [Symbol.asyncDispose]: () => listening.stop(1),
+    [Symbol.asyncDispose]: async () => void (await listening.stop(1)),
   };
 }
 
