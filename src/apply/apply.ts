@@ -7,6 +7,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Author } from '../changes/author.ts';
+import { lostOwnerships } from '../changes/owners.ts';
 import { StillInUse } from '../changes/references.ts';
 import { isRace } from '../changes/retry-on-conflict.ts';
 import { adminIdentifier, MANAGEMENT } from '../nouns/built-in.ts';
@@ -38,6 +39,7 @@ import {
   planResource,
   planRole,
 } from './plan/organizations.ts';
+import { checkOwners } from './plan/owners.ts';
 import { type AddToPlan, planAdministrator, planUser } from './plan/people.ts';
 import {
   APPLYING,
@@ -183,6 +185,7 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
   await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
   await checkTokenTypes(plan);
   await plan.checkReferences();
+  await checkOwners(plan);
   await checkRemovals(plan, MANAGEMENT);
   for (const [organization] of organizations) {
     await checkRemovals(plan, organization);
@@ -220,10 +223,17 @@ export async function hashPasswords(
   }
 }
 
-/** What others refer to comes first. A default is taken from one organization before it is given to another. */
+/**
+ * What others refer to comes first. A default is taken from one organization before it is given to another, and there is another
+ * owner before one is taken.
+ */
 function inOrder(steps: readonly Step[]): Step[] {
-  const rank = ({ collection, after }: Step): number =>
-    COLLECTIONS.indexOf(collection) * 2 + ((after as Partial<Organization>).default === true ? 1 : 0);
+  const isLater = ({ collection, before, after }: Step): boolean =>
+    (after as Partial<Organization>).default === true ||
+    (collection === 'users' &&
+      before !== undefined &&
+      lostOwnerships(before as User, after as User).length > 0);
+  const rank = (step: Step): number => COLLECTIONS.indexOf(step.collection) * 2 + (isLater(step) ? 1 : 0);
   return [...steps].sort((a, b) => rank(a) - rank(b));
 }
 

@@ -12,7 +12,10 @@ export class LastOwner extends DomainError {
   override readonly plainStatus = 409;
 }
 
-type Store = Pick<DirectoryStore, 'users' | 'applications'>;
+interface Store {
+  readonly users: Pick<DirectoryStore['users'], 'page'>;
+  readonly applications: Pick<DirectoryStore['applications'], 'get'>;
+}
 
 const canLogIn = (user: User): boolean => isActive(user) && user.passwordHash !== undefined;
 

@@ -66,3 +66,22 @@ test('a webhook at a private address is refused before the first write', async (
     );
   assert.equal((await administration.storage.directory.organizations.page({ limit: 1 })).items.length, 0);
 });
+
+test('webhooks beyond the limit are told before the first write', async (t) => {
+  const administration = await openAdministration(t);
+  const webhooks = Array.from({ length: 51 }, (_, index) => ({
+    name: `w${index}`,
+    url: 'https://crm.example/in',
+    events: ['*'],
+  }));
+  const withWebhooks = (some: typeof webhooks) =>
+    fileOf({ organizations: [{ name: 'acme', webhooks: some }] });
+  const namesIn = async () =>
+    (await administration.storage.directory.webhooks.page({ limit: 99 })).items.map(({ name }) => name);
+  const told = ['webhook acme/w50 is beyond the 50 webhooks that an organization may have'];
+  assert.deepEqual(await refusal(administration.apply(withWebhooks(webhooks))), told);
+  assert.deepEqual(await namesIn(), []);
+  await administration.apply(withWebhooks(webhooks.slice(0, 50)));
+  assert.deepEqual(await refusal(administration.apply(withWebhooks(webhooks.slice(50)))), told);
+  assert.deepEqual((await administration.apply(withWebhooks(webhooks.slice(0, 50)))).changes, []);
+});

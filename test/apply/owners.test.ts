@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Administration, fileOf, openAdministration, refusal } from '../admin/fixture.ts';
+
+const PASSWORD = 'correct-horse-battery';
+const LAST = /This is the last owner\. Make another person owner before\./;
+const owner = (username: string) => ({ username, password: PASSWORD, roles: ['owner'] });
+const withoutRoles = (username: string) => ({ username, password: PASSWORD, roles: [] });
+
+async function requireNothingWritten({ storage }: Administration): Promise<void> {
+  assert.equal(await storage.directory.organizations.findBy('name', 'fresh'), undefined);
+}
+
+test('a file that takes the last owner of the server is refused before the first write', async (t) => {
+  const administration = await openAdministration(t);
+  await administration.apply(fileOf({ administrators: [owner('root')] }));
+  const file = fileOf({ organizations: [{ name: 'fresh' }], administrators: [withoutRoles('root')] });
+  const [problem, ...others] = await refusal(administration.apply(file));
+  assert.match(String(problem), LAST);
+  assert.deepEqual(others, []);
+  await requireNothingWritten(administration);
+});
+
+test('a file that takes both owners of the server is refused before the first write', async (t) => {
+  const administration = await openAdministration(t);
+  await administration.apply(fileOf({ administrators: [owner('root'), owner('zoe')] }));
+  const administrators = [withoutRoles('root'), withoutRoles('zoe')];
+  const problems = await refusal(
+    administration.apply(fileOf({ organizations: [{ name: 'fresh' }], administrators })),
+  );
+  assert.match(String(problems), LAST);
+  await requireNothingWritten(administration);
+});
+
+test('an owner goes when the same file makes another one', async (t) => {
+  const administration = await openAdministration(t);
+  await administration.apply(fileOf({ administrators: [owner('root')] }));
+  const file = fileOf({
+    organizations: [{ name: 'fresh' }],
+    administrators: [withoutRoles('root'), owner('zoe')],
+  });
+  await administration.apply(file);
+  assert.deepEqual((await administration.apply(file)).changes, []);
+});
+
+test('the last owner of an organization is not pruned', async (t) => {
+  const administration = await openAdministration(t);
+  const acme = { name: 'acme', applications: [{ name: 'desk', clientId: 'desk', realm: 'organization' }] };
+  const users = [owner('olga')];
+  await administration.apply(fileOf({ organizations: [{ ...acme, users }] }));
+  const file = fileOf({ organizations: [{ name: 'fresh' }, { ...acme, users: [] }] });
+  assert.match(String(await refusal(administration.apply(file, { prune: true }))), LAST);
+  await requireNothingWritten(administration);
+});
