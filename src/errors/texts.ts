@@ -21,7 +21,8 @@ export function listSome(items: readonly string[], most: number, separator = ', 
 
 /** `40,000`. Node's own formatting reads what it knows of languages, which stays in memory (8 MB). */
 export function spellCount(count: number): string {
-  return String(count).replace(/\B(?=(?:\d{3})+$)/g, ',');
+  if (count < 1_000) return String(count);
+  return `${spellCount(Math.floor(count / 1_000))},${String(count % 1_000).padStart(3, '0')}`;
 }
 
 /** In quotes, cut to what fits into a sentence. */
