@@ -208,7 +208,7 @@ async function ofAttributes(user: User, world: World): Promise<Reach> {
   const roles = await Promise.all(user.roles.map((id) => world.roles.get(id)));
   const opens = (resource: Resource) => choosesMore(resource, user);
   return uniteAll([
-    user.attributes || user.emailVerified ? ofOpenedTo(user, opens, world) : undefined,
+    ofOpenedTo(user, opens, world),
     ofOpened(
       roles.flatMap((role) => role?.resource ?? []),
       opens,

@@ -539,3 +539,24 @@ test('a role of a neighbour takes the reach of the whole resource', async () => 
   assert.ok(!(await containsReach(owned('ann'), 'resources', before, mapped, there)));
   assert.ok(await containsReach(all, 'resources', before, mapped, there));
 });
+
+test('a neighbour may choose a role by the id of a person alone', async () => {
+  const claimMap = [
+    {
+      claim: 'role',
+      value: JSON.stringify({ oneOf: ['ann', 'web'], from: { $user: 'id' }, default: 'web' }),
+    },
+  ];
+  const mapped = resource('mapped', { token: { ...db.token, claimMap } });
+  const ceilings = [{ resource: mapped.identifier, permissions: toStored(NOTHING) }];
+  for (const realm of ['organization:acme', 'application:shop'] as const) {
+    const there: World = {
+      ...world,
+      applications: byKey([application('shop', { realm, ceilings })], ({ id }) => id),
+      resources: byKey([mapped], ({ identifier }) => identifier),
+    };
+    const [chosen, other] = ['ann', 'bob'].map((id) => reachOf('users', user(id, { realm }), there));
+    same((await chosen) as Reach, uniteReach([owned('ann'), wholeResource(mapped)]));
+    same((await other) as Reach, owned('bob'));
+  }
+});
