@@ -110,7 +110,8 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const viewFolders = [join(config.dataDir, 'views'), packageFolder('views')];
   const views = createViews({ folders: viewFolders, required: ['layout', 'error', ...REQUIRED_VIEWS] });
   const services = createServices(foundations, views, log);
-  unfinished.defer(ending.part('mails', WORK_MS, services.accountMails.settle));
+  const endMails = ending.part('mails', WORK_MS, services.accountMails.settle);
+  unfinished.defer(endMails);
   const { provider } = services;
 
   let keySetVersion = 0;
@@ -199,8 +200,13 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       stopping = true;
       services.feed.close();
       ending.begin(config.shutdownSeconds);
+      const endRequests = async (): Promise<number> => {
+        const cut = await listening.stop(config.shutdownSeconds);
+        await endMails();
+        return cut;
+      };
       // Beside the requests, which have the same time.
-      const [cut] = await Promise.all([listening.stop(config.shutdownSeconds), endBackground()]);
+      const [cut] = await Promise.all([endRequests(), endBackground()]);
       if (cut > 0) log.error({ requests: cut }, 'requests were cut off: they took too long');
       await parts.disposeAsync();
       if (ending.isWhole() && cut === 0) log.info({ port: listening.port }, 'stopped');

@@ -4,7 +4,7 @@ import type { Logger } from '../http/log.ts';
 export type Ending = ReturnType<typeof createEnding>;
 
 export function createEnding(log: Pick<Logger, 'error'>) {
-  let deadline = 0;
+  let deadline: number | undefined;
   let isWhole = true;
 
   async function endWithin(ms: number, what: string, work: () => Promise<unknown>): Promise<void> {
@@ -26,13 +26,14 @@ export function createEnding(log: Pick<Logger, 'error'>) {
       deadline = performance.now() + seconds * 1000;
     },
     /**
-     * @param ms that it has beyond the time of all
+     * @param ms that it has beyond the time of all, whatever the parts before it took of them
      * @returns ends it; it is ended once, and what fails is thrown nowhere, so that the other parts end too
      */
     part(what: string, ms: number, work: () => Promise<unknown>): () => Promise<void> {
       let ended: Promise<void> | undefined;
       return () => {
-        ended ??= endWithin(Math.max(0, deadline - performance.now()) + ms, what, work);
+        const left = deadline === undefined ? ms : Math.max(0, deadline + ms - performance.now());
+        ended ??= endWithin(left, what, work);
         return ended;
       };
     },
