@@ -508,6 +508,21 @@ test('a channel is of one resource of an organization, in the file and in the st
   await administration.apply(file('plain', 'urn:two'));
 });
 
+test('a later entry of a file may have the channel that an earlier one gives up', async (t) => {
+  const administration = await openAdministration(t);
+  const file = (...channels: [string, string][]) =>
+    fileOf({
+      organizations: [
+        { name: 'acme', resources: channels.map(([identifier, channel]) => ({ identifier, channel })) },
+      ],
+    });
+  await administration.apply(file(['urn:one', 'news']));
+  await administration.apply(file(['urn:one', 'old'], ['urn:two', 'news']));
+  const { directory } = administration.storage;
+  const two = await directory.resources.findBy('identifier', 'urn:two');
+  assert.equal(two?.channel, 'news');
+});
+
 test('all that does not fit the store is said together, and nothing is written', async (t) => {
   const administration = await openAdministration(t);
   await administration.apply(

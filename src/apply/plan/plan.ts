@@ -220,7 +220,12 @@ export class Plan {
     value: string,
   ): Promise<Nouns[C] | undefined> {
     const holder = await this.#findBy(collection, key, value);
-    return holder && this.removals.has(referenceTo(collection, holder)) ? undefined : holder;
+    if (!holder || this.removals.has(referenceTo(collection, holder))) return undefined;
+    // People are not written in the order of the file.
+    if (collection === 'users') return holder;
+    const planned = (await this.#find(collection, holder.id)) ?? holder;
+    const has = uniqueValuesOf(collection, planned).some(([each, of]) => each === key && of === value);
+    return has ? holder : undefined;
   }
 
   /**
