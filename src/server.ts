@@ -185,6 +185,23 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   log.info({ issuer: config.issuer, port: listening.port, storage: storage.description }, 'ready');
 
   const parts = unfinished.move();
+  async function stop(): Promise<void> {
+    stopping = true;
+    services.feed.close();
+    ending.begin(config.shutdownSeconds);
+    const endRequests = async (): Promise<number> => {
+      const cut = await listening.stop(config.shutdownSeconds);
+      await endMails();
+      return cut;
+    };
+    // Beside the requests, which have the same time.
+    const [cut] = await Promise.all([endRequests(), endBackground()]);
+    if (cut > 0) log.error({ requests: cut }, 'requests were cut off: they took too long');
+    await parts.disposeAsync();
+    if (ending.isWhole() && cut === 0) log.info({ port: listening.port }, 'stopped');
+    else log.error({ port: listening.port }, 'stopped, but not all was brought to its end');
+  }
+  let stopped: Promise<void> | undefined;
   return {
     issuer: config.issuer,
     port: listening.port,
@@ -196,21 +213,6 @@ export async function createServer(config: Config, options: ServerOptions = {}):
       metrics.countAnswered(answered);
       logAnswered(log, answered);
     }),
-    async stop() {
-      stopping = true;
-      services.feed.close();
-      ending.begin(config.shutdownSeconds);
-      const endRequests = async (): Promise<number> => {
-        const cut = await listening.stop(config.shutdownSeconds);
-        await endMails();
-        return cut;
-      };
-      // Beside the requests, which have the same time.
-      const [cut] = await Promise.all([endRequests(), endBackground()]);
-      if (cut > 0) log.error({ requests: cut }, 'requests were cut off: they took too long');
-      await parts.disposeAsync();
-      if (ending.isWhole() && cut === 0) log.info({ port: listening.port }, 'stopped');
-      else log.error({ port: listening.port }, 'stopped, but not all was brought to its end');
-    },
+    stop: () => (stopped ??= stop()),
   };
 }

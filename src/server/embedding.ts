@@ -21,7 +21,7 @@ export interface EmbeddedServer extends FaceCalls {
   readonly issuer: string;
   readonly port: number;
   readonly started: Started;
-  /** Finishes requests under way, then closes everything. What fails or takes too long is in the log; it never rejects. */
+  /** Finishes requests under way, then closes everything, once. What fails or takes too long is in the log; it never rejects. */
   stop(): Promise<void>;
 }
 
