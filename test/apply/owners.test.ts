@@ -52,3 +52,24 @@ test('the last owner of an organization is not pruned', async (t) => {
   assert.match(String(await refusal(administration.apply(file, { prune: true }))), LAST);
   await requireNothingWritten(administration);
 });
+
+test('the application of the last owner is not disabled', async (t) => {
+  const administration = await openAdministration(t);
+  const desk = { name: 'desk', clientId: 'desk' };
+  const olga = { ...owner('olga'), application: 'desk' };
+  await administration.apply(
+    fileOf({ organizations: [{ name: 'acme', applications: [desk], users: [olga] }] }),
+  );
+  const applications = [
+    { ...desk, enabled: false },
+    { name: 'front', clientId: 'front', realm: 'organization' },
+  ];
+  const file = (users: object[]) =>
+    fileOf({ organizations: [{ name: 'acme', applications, users }, { name: 'fresh' }] });
+  assert.match(String(await refusal(administration.apply(file([owner('zoe')])))), LAST);
+  await requireNothingWritten(administration);
+  await administration.apply(
+    fileOf({ organizations: [{ name: 'acme', applications: [applications[1]], users: [owner('zoe')] }] }),
+  );
+  await administration.apply(file([]));
+});

@@ -1,21 +1,24 @@
 /** A file may not take the last owner of an organization, or of the server. */
 import { findLostOwnerships, LastOwner, lostOwnerships, requireOwners } from '../../changes/owners.ts';
 import type { User } from '../../nouns/index.ts';
-import type { PageOptions } from '../../storage/contract.ts';
+import type { DirectoryStore, PageOptions } from '../../storage/contract.ts';
 import type { Plan } from './plan.ts';
 
 export async function checkOwners(plan: Plan): Promise<void> {
   const people = toPeople(plan);
-  const requireOthers = async (name: string, roles: readonly string[]): Promise<void> => {
+  const requireOthers = async (name: string, roles: readonly string[], users = people): Promise<void> => {
     try {
-      await requireOwners({ users: people, applications: plan.lookup.applications }, roles);
+      await requireOwners({ users, applications: plan.lookup.applications }, roles);
     } catch (error) {
       if (!(error instanceof LastOwner)) throw error;
       plan.problems.push(`${name}: ${error.description}`);
     }
   };
   for (const { collection, name, before, after } of plan.steps) {
-    if (before) await requireOthers(name, await findLostOwnerships(collection, before, after, plan.store));
+    if (!before) continue;
+    const lost = await findLostOwnerships(collection, before, after, plan.store);
+    // Applications are written before people: another owner must be there already.
+    await requireOthers(name, lost, collection === 'applications' ? plan.store.users : people);
   }
   for (const { collection, name, noun } of plan.removals.values()) {
     if (collection === 'users') await requireOthers(name, lostOwnerships(noun as User, undefined));
@@ -23,7 +26,7 @@ export async function checkOwners(plan: Plan): Promise<void> {
 }
 
 /** The people as they will be, with those whom the file adds on the first page. */
-function toPeople({ store, steps, removals }: Plan) {
+function toPeople({ store, steps, removals }: Plan): Pick<DirectoryStore['users'], 'page'> {
   const changed = new Map(
     steps.flatMap(({ collection, after, password }): [string, User][] => {
       if (collection !== 'users') return [];
