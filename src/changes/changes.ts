@@ -16,7 +16,6 @@ import {
   type CollectionName,
   declarationOf,
   fieldOf,
-  MOST_WEBHOOKS,
   type Noun,
   type Nouns,
   nameOf,
@@ -41,6 +40,7 @@ import type { Recorded } from './recorded.ts';
 import { BrokenReference, findBrokenReferences } from './references.ts';
 import { removeContents, requireEmpty, requireUnused } from './removal.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
+import { findBeyondLimit } from './webhook-limit.ts';
 import { findWithdrawn } from './withdrawn.ts';
 
 /** Tokens, ceilings and other nouns name it by this: what has another value is another noun. */
@@ -193,11 +193,6 @@ function createNounChanges<C extends CollectionName>(
   const nouns = collectionOf(store, collection);
   const { singular } = declarationOf(collection);
 
-  async function isFull({ organization }: Webhook): Promise<boolean> {
-    const { items } = await store.webhooks.page({ organization, limit: MOST_WEBHOOKS });
-    return items.length === MOST_WEBHOOKS;
-  }
-
   async function requireWhole(noun: Nouns[C], before?: Nouns[C]): Promise<void> {
     const name = `${singular} ${nameOf(noun)}`;
     const [fixed] = before ? findFixedChanges(collection, before, noun) : [];
@@ -207,8 +202,11 @@ function createNounChanges<C extends CollectionName>(
     if (collection === 'organizations' && reservedNames.has(nameOf(noun))) broken.push('has a reserved name');
     if (collection === 'resources' && !before && isAdminIdentifier(nameOf(noun), issuer))
       broken.push('has an identifier that is for the administration of an organization');
-    if (collection === 'webhooks' && !before && (await isFull(noun as Webhook)))
-      broken.push(`is beyond the ${MOST_WEBHOOKS} webhooks that an organization may have`);
+    const beyond =
+      collection === 'webhooks' && !before
+        ? await findBeyondLimit((noun as Webhook).organization, store)
+        : undefined;
+    if (beyond !== undefined) broken.push(beyond);
     if (broken.length > 0) throw new BrokenReference({ description: `The ${name} ${broken.join('; ')}.` });
   }
 

@@ -1,6 +1,7 @@
 /** Webhooks of an apply file: their secrets are made or sealed. */
+import { findBeyondLimit } from '../../changes/webhook-limit.ts';
 import type { Organization, Webhook, WebhookSecret } from '../../nouns/index.ts';
-import { MOST_WEBHOOKS, toSecret } from '../../nouns/webhook.ts';
+import { toSecret } from '../../nouns/webhook.ts';
 import { withNewSecret } from '../../webhooks/secrets.ts';
 import type { ApplyWebhook } from '../schema.ts';
 import { addNoun } from './noun.ts';
@@ -19,8 +20,11 @@ export async function planWebhook(
   const before = await plan.findBefore('webhooks', 'name', `${organization.id}/${entry.name}`);
   const problem = deps.webhookTargets.findProblem(new URL(entry.url));
   if (problem !== undefined) plan.problems.push(`${name}: the url ${problem}`);
-  if (!before && (await isFull(plan, organization)))
-    plan.problems.push(`${name} is beyond the ${MOST_WEBHOOKS} webhooks that an organization may have`);
+  // Those that the file leaves out count, because they go last.
+  const beyond = before
+    ? undefined
+    : await findBeyondLimit(organization.id, plan.store, countAdded(plan, organization));
+  if (beyond !== undefined) plan.problems.push(`${name} ${beyond}`);
   const owner = { id: before?.id ?? plan.newId('webhooks'), organization: organization.id };
   const generated =
     before || entry.secret !== undefined ? undefined : toSecret(plan.secretBytes('webhookSecret', 32));
@@ -30,14 +34,11 @@ export async function planWebhook(
   await addNoun(plan, 'webhooks', name, { entry, before, given: { ...owner, secrets } }, extras);
 }
 
-/** Those that the file leaves out count, because they go last. */
-async function isFull(plan: Plan, { id }: Organization): Promise<boolean> {
-  const { items } = await plan.store.webhooks.page({ organization: id, limit: MOST_WEBHOOKS });
-  const added = plan.steps.filter(
+function countAdded({ steps }: Plan, { id }: Organization): number {
+  return steps.filter(
     ({ collection, before, after }) =>
       collection === 'webhooks' && !before && (after as Webhook).organization === id,
-  );
-  return items.length + added.length >= MOST_WEBHOOKS;
+  ).length;
 }
 
 /** One that signs already stays as it is: it may have been rotated since the file was written. */
