@@ -1,6 +1,7 @@
 /** Whose face answers a request, and as which client. */
 import type { ActiveApplication, DirectoryView } from '../directory/directory.ts';
 import { isNounId, isRegistered, type Organization } from '../nouns/index.ts';
+import { clientIdOfFace } from './client-id.ts';
 import type { Face, Named, Tenant } from './face.ts';
 
 async function findOrganization(view: DirectoryView, name: string | undefined, host: string) {
@@ -51,7 +52,7 @@ export async function findTenant(
     organization,
     application: {
       ...application,
-      clientId: `${organization.name}.${face.name}`,
+      clientId: clientIdOfFace(organization.name, face.name),
       authMethod: 'none' as const,
       secrets: [],
       grants: face.grants(application.grants),

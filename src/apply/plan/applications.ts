@@ -7,6 +7,7 @@ import {
   toStoredSecret,
   withSecret,
 } from '../../directory/client-secrets.ts';
+import { faceNamedBy } from '../../faces/client-id.ts';
 import { builtInFaces } from '../../faces/index.ts';
 import { findApplicationProblems } from '../../nouns/application-rules.ts';
 import {
@@ -90,7 +91,7 @@ export function checkClientId(
   clientId: string,
   before: Application | undefined,
 ): void {
-  const [, face] = /^[a-z0-9-]+\.([^.]+)$/.exec(clientId) ?? [];
+  const face = faceNamedBy(clientId);
   const isOfFace = builtInFaces.some((each) => each.name === face);
   if (isOfFace && clientId !== before?.clientId)
     plan.problems.push(`${name}: the clientId ${clientId} is for the face ${face} of an organization`);
