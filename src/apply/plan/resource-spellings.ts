@@ -30,7 +30,7 @@ async function respelledMember(key: string, value: unknown, respell: Respell): P
   return [...new Set(await Array.fromAsync(value, respellAny))];
 }
 
-/** The same entry where nothing in it has another spelling: of a large file there is no second copy. */
+/** The same entry if nothing in it has another spelling, so that a large file is not copied. */
 async function respelled<T extends Entry>(entry: T, respell: Respell): Promise<T> {
   const others: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(entry)) {
