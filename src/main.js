@@ -17,9 +17,9 @@ if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR) {
   process.stderr.write(`Grantable needs Node.js ${NODE_MAJOR} or newer; this is ${process.versions.node}.\n`);
   process.exit(1);
 }
+const serves = process.argv.slice(2).join(' ') === 'serve';
 const cacheFolder = findCacheFolder(process.env.GRANTABLE_DATA_DIR || './data');
 if (cacheFolder !== undefined) (await import('node:module')).enableCompileCache(cacheFolder);
-const serves = process.argv[2] === 'serve';
 // Before everything is loaded: the first process of a container does not get a signal that it does not listen for.
 const serverStopRequested = serves ? stopRequested() : undefined;
 const { runCommand } = await import('./cli/run.ts');
@@ -31,7 +31,6 @@ const { runCommand } = await import('./cli/run.ts');
  */
 function findCacheFolder(dataDir) {
   const folder = join(dataDir, 'compile-cache');
-  const serves = process.argv.slice(2).join(' ') === 'serve';
   try {
     if (serves) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     if (!isOursAlone(statSync(dataDir))) return undefined;
