@@ -295,6 +295,9 @@ describe('API Maker', () => {
     const open = (request: object) => guarded.server.system.getToken(request as never, 'acme');
     const [user, row] = [(await open(AM)).token, (await open(AM_DB)).token];
     const machine = (await guarded.token('machine')).json.access_token;
+    const login = { grant_type: 'password', username: 'ann', password: PASSWORD };
+    const native = (await guarded.token('shop', login)).json.access_token;
+    assert.ok(native);
     for (const [headers, header] of [
       [{}, 'x-am-authorization'],
       [{ 'x-am-secret': 'anything' }, 'x-am-authorization'],
@@ -303,6 +306,7 @@ describe('API Maker', () => {
       [{ 'x-am-authorization': tampered(user) }, 'x-am-authorization'],
       [{ 'x-am-authorization': row }, 'x-am-authorization'],
       [{ 'x-am-authorization': machine }, 'x-am-authorization'],
+      [{ 'x-am-authorization': native }, 'x-am-authorization'],
       [{ 'x-am-authorization': user }, 'x-am-user-authorization'],
       [{ 'x-am-authorization': user, 'x-am-user-authorization': user }, 'x-am-user-authorization'],
     ] as const) {

@@ -126,10 +126,10 @@ describe('a token bound to a key', () => {
       [undefined, 200, 200],
       [KEY, 401, 401],
     ] as const) {
-      const through: Through = { face: 'turnstile', registration: false, nodes: [] };
-      const token = await issue('shop', 'password', login, key, through);
-      assert.equal(await statusOf('/turnstile/ticket', bearer(token)), ticket);
-      const headers = { 'x-am-authorization': token.access_token };
+      const tokenOf = (face: string) =>
+        issue('shop', 'password', login, key, { face, registration: false, nodes: [] } satisfies Through);
+      assert.equal(await statusOf('/turnstile/ticket', bearer(await tokenOf('turnstile'))), ticket);
+      const headers = { 'x-am-authorization': (await tokenOf('apiMaker')).access_token };
       assert.equal(await statusOf('/api/system-api/acme/token', headers, wanted), guard);
     }
   });

@@ -27,14 +27,15 @@ function notValid(header: string): Refusal {
   return new Refusal(401, `Authorization header '${header}' is not valid`);
 }
 
-export function createFace({ refreshJwts, presentedTokens }: FaceParts): Face {
+export function createFace({ refreshJwts }: FaceParts): Face {
   async function requireToken(
-    { header, client, view }: FaceRequest,
+    { header, findToken, client, view }: FaceRequest,
     name: string,
     { authTokenType, instance, database, collection }: AuthTokenInfo,
   ): Promise<void> {
-    const row = await presentedTokens.findAccessToken(header(name));
-    if (row?.application !== client.application.id || row.sender) throw notValid(name);
+    // Tokens of the standard endpoints are for resource servers, which must not be able to ask for logins here.
+    const row = await findToken(header(name));
+    if (row?.application !== client.application.id) throw notValid(name);
     if (authTokenType === 'AM') {
       if (row.user === undefined) throw notValid(name);
       return;
