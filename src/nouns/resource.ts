@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { spellCount } from '../errors/texts.ts';
 import type { Catalogue } from '../permissions/catalogue.ts';
 import { COLUMN_TYPES } from '../permissions/column-types.ts';
+import { canonicalIdentifier } from '../permissions/resource-identifiers.ts';
 import { RIGHTS_CLAIMS } from '../permissions/token-claims.ts';
 import { claimMap, storedClaims, toStoredClaims, toWrittenClaims } from './claim-map.ts';
 import { type FileValue, spelled } from './in-file.ts';
@@ -340,6 +341,8 @@ export const resource = defineNoun({
   },
   unique: {
     identifier: (noun) => noun.identifier,
+    // Stored resources from before this key lack it: a change of them adds it.
+    canonicalIdentifier: (noun) => canonicalIdentifier(noun.identifier),
     channel: (noun) => (noun.channel === undefined ? undefined : `${noun.organization}/${noun.channel}`),
   },
   listed: {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { findResourceSpelled } from '../../src/directory/collections.ts';
 import { createDirectory, type DirectoryView } from '../../src/directory/directory.ts';
-import type { DirectoryStore } from '../../src/storage/contract.ts';
+import type { Resource } from '../../src/nouns/index.ts';
+import { Conflict, type DirectoryStore } from '../../src/storage/contract.ts';
 import { AUTHOR, CLERK, newApplication, newResource, openFixture } from './fixture.ts';
 
 const OTHER_RESOURCE = 'https://api.other.example/';
@@ -135,15 +137,22 @@ test('many who ask for one noun at a time wait for one reading', async (t) => {
   assert.deepEqual(reads, ['applications.findBy', 'organizations.get']);
 });
 
-test('a resource that is spelled as asked goes before one in another spelling', async (t) => {
+test('a resource is found by each spelling, and no second one is made by another', async (t) => {
   const { changes, directory, organization } = await openTwo(t);
-  const ask = async () => (await (await directory.view()).findResource('https://new.example'))?.identifier;
   const make = (identifier: string) =>
     changes.resources.create(newResource(organization.id, identifier), AUTHOR);
   await make('https://new.example/');
-  assert.equal(await ask(), 'https://new.example/');
-  await make('https://new.example');
-  assert.equal(await ask(), 'https://new.example');
+  await assert.rejects(make('https://new.example'), Conflict);
+  const view = await directory.view();
+  assert.equal((await view.findResource('https://new.example'))?.identifier, 'https://new.example/');
+});
+
+test('of two resources in a store, the one that is spelled as asked is found', async () => {
+  const findBy = async (_key: string, identifier: string) => ({ identifier }) as Resource;
+  const resources = { findBy } as DirectoryStore['resources'];
+  for (const identifier of ['https://new.example', 'https://new.example/']) {
+    assert.equal((await findResourceSpelled({ resources }, identifier))?.identifier, identifier);
+  }
 });
 
 test('the revision of an organization grows with its own changes only', async (t) => {

@@ -233,6 +233,7 @@ export const STEPS: readonly Step[] = [
     await fillLists(connection, ['users']);
   },
   createIndexes,
+  createIndexes,
 ];
 
 /**

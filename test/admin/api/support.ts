@@ -107,7 +107,7 @@ function addAdministrator(fixture: any, issuer: string, kind: Kind): void {
 }
 
 /** A request to a server on this machine, under the host of its issuer. */
-function send(
+export function send(
   port: number,
   host: string,
   method: string,
