@@ -55,7 +55,7 @@ export async function runCommand(argv: readonly string[], io: CommandIo): Promis
     return (await command.run(args, io)) ?? DONE;
   } catch (error) {
     if (error instanceof UsageError) {
-      writeLines(io.stderr, [toOneLine(`${error.message}.`), '', ...usageOf(command)]);
+      writeLines(io.stderr, [toOneLine(`${error.message}.`), '', ...usageOf(command, args)]);
       return MISUSED;
     }
     const { toFailure } = await import('./failure.ts');
@@ -94,8 +94,11 @@ async function overview(): Promise<string[]> {
   ];
 }
 
-function usageOf({ usage }: Command): string[] {
-  return usage.map((form, index) => `${index === 0 ? 'Usage:' : '      '} grantable ${form}`);
+/** @param args narrow it to the forms that begin as they do, if there are any */
+function usageOf({ usage }: Command, [first]: readonly string[] = []): string[] {
+  const meant = usage.filter((form) => form.split(' ')[1] === first);
+  const forms = meant.length > 0 ? meant : usage;
+  return forms.map((form, index) => `${index === 0 ? 'Usage:' : '      '} grantable ${form}`);
 }
 
 function describe(command: Command): string[] {
