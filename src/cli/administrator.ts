@@ -73,6 +73,7 @@ async function requireAdministrator(username: string, { store }: Pick<Foundation
 async function choosePassword(username: string, generate: boolean, io: CommandIo): Promise<string> {
   if (generate) return randomBytes(18).toString('base64url');
   const password = await readSecret(`New password of ${toOneLine(username)}: `, io);
+  if (password === '') throw new UsageError('No password was given. Pipe one in, or use --generate');
   if (io.stdin.isTTY !== true) return password;
   // Typed blind: a slip would lock the person out.
   if ((await readSecret('The same again: ', io)) === password) return password;

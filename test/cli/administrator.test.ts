@@ -90,7 +90,8 @@ test('create and reset refuse what will not do, and change nothing', async (t) =
   assert.equal((await terminal.run(['administrator', 'create', 'ada'], { input: FIRST_PASSWORD })).code, 0);
   const wrong: [string[], string, number, RegExp][] = [
     [['create', 'bob'], 'only14letters!', 1, /^The password must have at least 15 characters\.\n$/],
-    [['create', 'bob'], '', 1, /^The password must have at least 15 characters\.\n$/],
+    [['create', 'bob'], '', 2, /^No password was given\. Pipe one in, or use --generate\.\n/],
+    [['reset', 'ada'], '', 2, /^No password was given\./],
     [
       ['create', 'ADA'],
       OTHER_PASSWORD,
