@@ -1,4 +1,6 @@
-import type { Command } from './command.ts';
+import { rename, rm } from 'node:fs/promises';
+import type { Storage } from '../storage/contract.ts';
+import { type Command, CommandFailed } from './command.ts';
 import { writeLines } from './input.ts';
 import { readPath, requireNewFile, requireStore, withStorage } from './open.ts';
 
@@ -13,7 +15,23 @@ export const backup: Command = {
     const { path, config } = readPath(args, io);
     requireStore(config);
     requireNewFile(path, 'a backup');
-    await withStorage(config, (storage) => storage.backup(path));
+    await withStorage(config, (storage) => copy(storage, path));
     writeLines(io.stdout, [`The store was copied to ${path}.`]);
   },
 };
+
+/** Whole or not at all: what a kill cut off must not pass for a backup. @throws CommandFailed */
+async function copy(storage: Storage, path: string): Promise<void> {
+  const unfinished = `${path}.unfinished`;
+  const clear = async (): Promise<void> => {
+    for (const file of [unfinished, `${unfinished}-journal`]) await rm(file, { force: true });
+  };
+  await clear();
+  try {
+    await storage.backup(unfinished);
+    await rename(unfinished, path);
+  } catch (error) {
+    await clear();
+    throw new CommandFailed(`The store was not copied: ${(error as Error).message.replace(/\.$/, '')}.`);
+  }
+}

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { findResources } from '../admin/find-named.ts';
 import { type Config, loadConfig } from '../config/load.ts';
 import { type Foundations, openFoundations } from '../server/foundations.ts';
@@ -28,6 +28,7 @@ export function requireStore(config: Config): void {
 /** @param made what is made there, such as `a backup` @throws CommandFailed */
 export function requireNewFile(path: string, made: string): void {
   if (existsSync(path)) throw new CommandFailed(`${path} is there already: ${made} needs a new file.`);
+  if (!existsSync(dirname(path))) throw new CommandFailed(`There is no folder ${dirname(path)}.`);
 }
 
 /** The argument of a command that takes the path of one file, and the configuration. @throws UsageError, ConfigError */

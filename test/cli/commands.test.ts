@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,7 +7,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { applySample } from '../apply/examples.ts';
-import { openTerminal, type Terminal } from './run.ts';
+import { mongoMissing, startMongo } from '../support/mongodb.ts';
+import { childEnv } from '../support/programs.ts';
+import { MAIN, openTerminal, type Terminal } from './run.ts';
 
 const COMMANDS = [
   'serve',
@@ -286,6 +289,37 @@ test('an organization is exported as an apply file, which applied changes nothin
   assert.deepEqual([unknown.code, unknown.err], [1, 'There is no organization acmee.\n']);
 });
 
+test('a backup that fails leaves no file and says why', async (t) => {
+  const terminal = await openSample(t);
+  const { dataDir } = terminal;
+  // No file may grow beyond 64 KB, as on a disk that becomes full in the middle.
+  const backup = `ulimit -f 128; exec ${process.execPath} ${MAIN} backup copy.db`;
+  const env = { ...childEnv, ...terminal.env, NODE_DISABLE_COMPILE_CACHE: '1' };
+  const { status, stdout, stderr } = spawnSync('sh', ['-c', backup], { cwd: dataDir, env, encoding: 'utf8' });
+  assert.deepEqual([status, stdout], [1, '']);
+  assert.match(stderr, /^The store was not copied: disk I\/O error\.\n$/);
+  const left = async () => (await readdir(dataDir)).filter((name) => name.startsWith('copy'));
+  assert.deepEqual(await left(), []);
+  // What a kill in the middle leaves is not in the way.
+  await writeFile(join(dataDir, 'copy.db.unfinished'), 'half');
+  assert.equal((await terminal.run(['backup', 'copy.db'])).code, 0);
+  assert.deepEqual(await left(), ['copy.db']);
+});
+
+test('a MongoDB store is not copied, and the command says with what', { skip: mongoMissing() }, async (t) => {
+  const mongo = await startMongo();
+  t.after(() => mongo[Symbol.asyncDispose]());
+  const terminal = await openTerminal(t, { GRANTABLE_STORAGE: mongo.newUrl() });
+  const { code, err } = await terminal.run(['backup', 'copy']);
+  assert.deepEqual(
+    [code, err],
+    [
+      1,
+      'The store was not copied: MongoDB is copied with its own tools: mongodump, or a snapshot of the disks.\n',
+    ],
+  );
+});
+
 test('a store is backed up, exported and imported, with the modes that secrets need', async (t) => {
   const key = 'f1e2d3c4b5a697887766554433221100ffeeddccbbaa99887766554433221100';
   const terminal = await openSample(t, { GRANTABLE_MASTER_KEY: key });
@@ -296,6 +330,13 @@ test('a store is backed up, exported and imported, with the modes that secrets n
   const twice = await terminal.run(['backup', 'copy.db']);
   assert.equal(twice.code, 1);
   assert.match(twice.err, /copy\.db is there already: a backup needs a new file\./);
+  for (const args of [
+    ['backup', 'nowhere/copy.db'],
+    ['export', '--out', 'nowhere/all.jsonl'],
+  ]) {
+    const { code, err } = await terminal.run(args);
+    assert.deepEqual([code, err], [1, `There is no folder ${join(dataDir, 'nowhere')}.\n`]);
+  }
   const copy = await terminal.run(['keys', 'list'], {
     env: { ...terminal.env, GRANTABLE_STORAGE: `sqlite:${join(dataDir, 'copy.db')}` },
   });
