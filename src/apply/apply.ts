@@ -7,7 +7,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Author } from '../changes/author.ts';
-import { lostOwnerships } from '../changes/owners.ts';
+import { mayTakeOwnerships } from '../changes/owners.ts';
 import { StillInUse } from '../changes/references.ts';
 import { isRace } from '../changes/retry-on-conflict.ts';
 import { adminIdentifier, MANAGEMENT } from '../nouns/built-in.ts';
@@ -225,16 +225,14 @@ export async function hashPasswords(
 
 /**
  * What others refer to comes first. A default is taken from one organization before it is given to another, and there is another
- * owner before one is taken.
+ * owner, with an application that lets them in, before one is taken.
  */
 function inOrder(steps: readonly Step[]): Step[] {
-  const isLater = ({ collection, before, after }: Step): boolean =>
-    (after as Partial<Organization>).default === true ||
-    (collection === 'users' &&
-      before !== undefined &&
-      lostOwnerships(before as User, after as User).length > 0);
-  const rank = (step: Step): number => COLLECTIONS.indexOf(step.collection) * 2 + (isLater(step) ? 1 : 0);
-  return [...steps].sort((a, b) => rank(a) - rank(b));
+  const rankOf = ({ collection, before, after }: Step): number => {
+    if (before && mayTakeOwnerships(collection, before, after)) return COLLECTIONS.indexOf('users') + 0.5;
+    return COLLECTIONS.indexOf(collection) + ((after as Partial<Organization>).default === true ? 0.5 : 0);
+  };
+  return [...steps].sort((a, b) => rankOf(a) - rankOf(b));
 }
 
 async function write<C extends CollectionName>(

@@ -40,9 +40,18 @@ export function lostOwnerships(before: User, after: User | undefined): string[] 
   return ownerRolesOf(before).filter((role) => !left.has(role));
 }
 
-/** The owner role of an application's people, if the change locks out one who has it. */
-async function lockedOutOwnerships(before: Application, after: Application, store: Store): Promise<string[]> {
-  if (!letsIn(before) || letsIn(after)) return [];
+/** Whether people may lose what they own, who then must have successors before it. */
+export function mayTakeOwnerships<C extends CollectionName>(
+  collection: C,
+  before: Nouns[C],
+  after: Nouns[C],
+): boolean {
+  if (collection === 'users') return lostOwnerships(before as User, after as User).length > 0;
+  return collection === 'applications' && letsIn(before as Application) && !letsIn(after as Application);
+}
+
+/** The owner role of an application's people, if one who is locked out has it. */
+async function lockedOutOwnerships(before: Application, store: Store): Promise<string[]> {
   const role = builtInRoleId(before.organization, 'owner');
   for await (const user of eachListed(store.users, 'role', role)) {
     if (applicationOf(user.realm) === before.id && canLogIn(user)) return [role];
@@ -57,9 +66,10 @@ export async function findLostOwnerships<C extends CollectionName>(
   after: Nouns[C],
   store: Store,
 ): Promise<string[]> {
-  if (collection === 'users') return lostOwnerships(before as User, after as User);
-  if (collection !== 'applications') return [];
-  return lockedOutOwnerships(before as Application, after as Application, store);
+  if (!mayTakeOwnerships(collection, before, after)) return [];
+  return collection === 'users'
+    ? lostOwnerships(before as User, after as User)
+    : lockedOutOwnerships(before as Application, store);
 }
 
 /** @param without id of the person, or of the application with the people, about to lose the roles @throws LastOwner */

@@ -53,7 +53,7 @@ test('the last owner of an organization is not pruned', async (t) => {
   await requireNothingWritten(administration);
 });
 
-test('the application of the last owner is not disabled', async (t) => {
+test('the application of the last owner is not disabled without another owner', async (t) => {
   const administration = await openAdministration(t);
   const desk = { name: 'desk', clientId: 'desk' };
   const olga = { ...owner('olga'), application: 'desk' };
@@ -66,10 +66,39 @@ test('the application of the last owner is not disabled', async (t) => {
   ];
   const file = (users: object[]) =>
     fileOf({ organizations: [{ name: 'acme', applications, users }, { name: 'fresh' }] });
-  assert.match(String(await refusal(administration.apply(file([owner('zoe')])))), LAST);
+  assert.match(String(await refusal(administration.apply(file([withoutRoles('zoe')])))), LAST);
   await requireNothingWritten(administration);
-  await administration.apply(
-    fileOf({ organizations: [{ name: 'acme', applications: [applications[1]], users: [owner('zoe')] }] }),
-  );
-  await administration.apply(file([]));
+  await administration.apply(file([owner('zoe')]));
+  assert.deepEqual((await administration.apply(file([owner('zoe')]))).changes, []);
+});
+
+test('one application of owners is disabled while the file enables the other one', async (t) => {
+  const administration = await openAdministration(t);
+  const file = (desk: boolean, front: boolean) => {
+    const applications = [
+      { name: 'desk', clientId: 'desk', enabled: desk },
+      { name: 'front', clientId: 'front', enabled: front },
+    ];
+    const users = [
+      { ...owner('olga'), application: 'desk' },
+      { ...owner('zoe'), application: 'front' },
+    ];
+    return fileOf({ organizations: [{ name: 'acme', applications, users }] });
+  };
+  await administration.apply(file(true, false));
+  await administration.apply(file(false, true));
+  assert.deepEqual((await administration.apply(file(false, true))).changes, []);
+});
+
+test('the application of the last owner is pruned beside another owner', async (t) => {
+  const administration = await openAdministration(t);
+  const file = (name: string, username: string) => {
+    const applications = [{ name, clientId: name }];
+    return fileOf({
+      organizations: [{ name: 'acme', applications, users: [{ ...owner(username), application: name }] }],
+    });
+  };
+  await administration.apply(file('desk', 'olga'));
+  await administration.apply(file('front', 'zoe'), { prune: true });
+  assert.deepEqual((await administration.apply(file('front', 'zoe'), { prune: true })).changes, []);
 });

@@ -6,9 +6,9 @@ import type { Plan } from './plan.ts';
 
 export async function checkOwners(plan: Plan): Promise<void> {
   const people = toPeople(plan);
-  const requireOthers = async (name: string, roles: readonly string[], users = people): Promise<void> => {
+  const requireOthers = async (name: string, roles: readonly string[]): Promise<void> => {
     try {
-      await requireOwners({ users, applications: plan.lookup.applications }, roles);
+      await requireOwners({ users: people, applications: plan.lookup.applications }, roles);
     } catch (error) {
       if (!(error instanceof LastOwner)) throw error;
       plan.problems.push(`${name}: ${error.description}`);
@@ -16,9 +16,7 @@ export async function checkOwners(plan: Plan): Promise<void> {
   };
   for (const { collection, name, before, after } of plan.steps) {
     if (!before) continue;
-    const lost = await findLostOwnerships(collection, before, after, plan.store);
-    // Applications are written before people: another owner must be there already.
-    await requireOthers(name, lost, collection === 'applications' ? plan.store.users : people);
+    await requireOthers(name, await findLostOwnerships(collection, before, after, plan.store));
   }
   for (const { collection, name, noun } of plan.removals.values()) {
     if (collection === 'users') await requireOthers(name, lostOwnerships(noun as User, undefined));
