@@ -29,6 +29,7 @@ import { knownScopes, refuseBeyond } from '../tokens/downscope.ts';
 import { type KeptRequest, readKept, writeKept } from '../tokens/kept-request.ts';
 import type { ProviderDeps } from './deps.ts';
 import { insideEngine } from './failures.ts';
+import { keepHintedPerson } from './id-token-hints.ts';
 import { type ScopeLimits, type SortedScopes, sortScopes, tablesHeld } from './sort-scopes.ts';
 
 const NO_TABLES = toStored(NOTHING);
@@ -243,6 +244,7 @@ async function readWanted(
 async function normalize(ctx: KoaContextWithOIDC, deps: RequestDeps): Promise<void> {
   const { params, client } = ctx.oidc;
   if (!params || !client) return;
+  keepHintedPerson(ctx);
   refuseEmptyDetails(ctx);
   refuseFragments(params);
   refuseLong(params);

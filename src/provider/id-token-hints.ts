@@ -1,6 +1,6 @@
 /** ID tokens as hints at logout and at the authorization endpoint. */
 import { decodeProtectedHeader } from 'jose';
-import type { Provider } from 'oidc-provider';
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { SIGNING_ALGS, type SigningAlg } from '../nouns/signing-algs.ts';
 
 interface HintClient {
@@ -28,4 +28,12 @@ export function acceptEarlierHints({ IdToken }: Provider): void {
   const validate = idTokens.validate.bind(IdToken);
   idTokens.validate = (jwt, { clientId, idTokenSignedResponseAlg }) =>
     validate(jwt, { clientId, idTokenSignedResponseAlg: algOf(jwt) ?? idTokenSignedResponseAlg });
+}
+
+/**
+ * The request keeps the subject of a hint that the engine has checked, for the comparison after the login. An ID token
+ * does not belong in the store.
+ */
+export function keepHintedPerson({ oidc: { params, entities } }: KoaContextWithOIDC): void {
+  if (params && entities.IdTokenHint) params.id_token_hint = entities.IdTokenHint.payload.sub;
 }

@@ -78,6 +78,22 @@ function askForEachLoginOfAgents(policy: interactionPolicy.DefaultPolicy): void 
   );
 }
 
+/**
+ * OpenID Connect Core section 3.1.2.1: a hint that names another person than the one who logged in is an error. The
+ * engine compares them before the login only.
+ */
+function requireHintedPerson(policy: interactionPolicy.DefaultPolicy): void {
+  policy.get('login')?.checks.remove('id_token_hint');
+  const description = 'id_token_hint and authenticated subject do not match';
+  addCheck(policy, 'login', ['id_token_hint', description], ({ oidc: { params, session, result } }) => {
+    const hinted = params?.id_token_hint;
+    if (hinted === undefined || hinted === session?.accountId) return false;
+    // Asking again would not tell the person why.
+    if (result?.login) throw new errors.LoginRequired(description);
+    return true;
+  });
+}
+
 /** The engine looks at it when a login begins. A client may lose it before the login ends. */
 function requireRedirectUri(policy: interactionPolicy.DefaultPolicy): void {
   addCheck(policy, 'login', ['redirect_uri', 'never due'], ({ oidc: { client, params } }) => {
@@ -102,6 +118,7 @@ export function createLoginPolicy({
 }): interactionPolicy.DefaultPolicy {
   const policy = base();
   requireRedirectUri(policy);
+  requireHintedPerson(policy);
   addLeavingOut(policy, leaveOutForPerson);
   addTableConsent(policy, findAskedTables);
   askForEachLoginOnDevices(policy);

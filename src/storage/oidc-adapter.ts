@@ -37,19 +37,14 @@ function without(name: string, members: unknown): Record<string, unknown> {
 /** Stands for the id in the address at which an interaction goes on. */
 const ID = '{id}';
 
-/**
- * Secrets that the engine would store in clear: an interaction's id, the session cookie, and the ID token that came as
- * a hint, which the engine has already checked.
- */
+/** Secrets that the engine would store in clear: an interaction's id and the session cookie. */
 function withoutSecrets(id: string, { jti: _, ...payload }: AdapterPayload): Record<string, unknown> {
-  const { session, params, prompt, returnTo } = payload;
+  const { session, returnTo } = payload;
   return {
     ...payload,
     ...defined({
       returnTo: returnTo?.replaceAll(id, ID),
       session: session && without('cookie', session),
-      params: params && without('id_token_hint', params),
-      prompt: prompt && { ...prompt, details: without('id_token_hint', prompt.details) },
     }),
   };
 }
