@@ -73,6 +73,19 @@ export function keysOf(server: string): JWTVerifyGetKey {
 const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
   wait(ms, undefined, { signal }).catch(() => undefined);
 
+/** Characters of what a server says of a refusal. */
+const MOST_SAID = 200;
+
+/** What an answer that is not the feed says of itself (RFC 6749 section 5.2). */
+function reasonIn(answer: string): string {
+  try {
+    const { error_description: said } = JSON.parse(answer);
+    return typeof said === 'string' ? `: ${said.slice(0, MOST_SAID)}` : '';
+  } catch {
+    return '';
+  }
+}
+
 /**
  * @param signal ends it
  * @returns once it has ended
@@ -100,7 +113,9 @@ export async function followFeed(
     const text = await response.text();
     // It gets no nodes, and there may be many to get.
     if (REFUSED.has(response.status)) receiver.refused();
-    if (response.status !== 200) throw new Error(`the feed was answered with ${response.status}`);
+    if (response.status !== 200) {
+      throw new Error(`the feed was answered with ${response.status}${reasonIn(text)}`);
+    }
     const { payload } = await jwtVerify(text, keys, {
       issuer,
       audience: clientId,

@@ -300,7 +300,7 @@ describe('a guarded database that follows the revocation feed', { skip: postgres
     'a wrong secret': [
       () => ({}),
       'wrong',
-      /^http:\S+\/oauth\/revocations: the feed was answered with 401 Trying/,
+      /^http:\S+\/oauth\/revocations: the feed was answered with 401: Client authentication failed\. Trying/,
     ],
     'an application that may not hear of the resource': [
       () => ({ 'client-id': 'other-api' }),
