@@ -45,6 +45,8 @@ export function createEndpoints(deps: EndpointsDeps) {
   const authzen = createAuthzenEndpoints({ ...deps.tokenService, requests });
   const userinfo = forPages(async (ctx, next) => {
     if (ctx.method === 'POST') await readForm(ctx);
+    // Credentials of another scheme count as none (RFC 6750 section 3.1). The engine calls them malformed.
+    if (!/^Bearer\b/i.test(ctx.get('Authorization'))) delete ctx.headers.authorization;
     await deps.userinfo(ctx, next);
   });
   /** What answers on Koa, by method and path: `POST /oauth/token`. */

@@ -133,6 +133,22 @@ describe('userinfo', () => {
     assert.equal((await exchange(access_token, { scope: 'openid' })).json.error, 'invalid_scope');
   });
 
+  test('credentials of another scheme count as none, as RFC 6750 section 3.1 has it', async () => {
+    const { access_token } = await login({ scope: 'openid' });
+    const url = `${server.issuer}/oauth/userinfo`;
+    for (const authorization of [`Basic ${btoa('web:secret')}`, `DPoP ${access_token}`, 'Bearers x']) {
+      const { status, headers } = await fetch(url, { headers: { authorization } });
+      assert.deepEqual([status, headers.get('www-authenticate')], [401, `Bearer realm="${server.issuer}"`]);
+      const body = new URLSearchParams({ access_token });
+      assert.equal((await fetch(url, { method: 'POST', headers: { authorization }, body })).status, 200);
+    }
+    for (const authorization of ['Bearer', 'Bearer x y']) {
+      const { status, headers } = await fetch(url, { headers: { authorization } });
+      assert.equal(status, 400);
+      assert.match(headers.get('www-authenticate') ?? '', /error="invalid_request"/);
+    }
+  });
+
   test('IN-05 machine tokens, revoked tokens and tokens in the query are refused', async () => {
     const machine = (await server.token('machine')).json.access_token;
     const password = await server.post('/oauth/token', 'shop', {
