@@ -40,7 +40,7 @@ export async function createConnection(
     throw new ApplyRefused([`connection ${wanted.name} is there already`]);
   }
   const plan = new Plan(store, issuer);
-  await planConnection(plan, organization, await respellEntry(wanted, store), { now });
+  await planConnection(plan, organization, await respellEntry(wanted, organization.id, store), { now });
   await plan.checkReferences();
   const [step] = plan.steps;
   const after = step?.after as Connection | undefined;

@@ -64,7 +64,7 @@ export async function planApplication(
   const authMethod = entry.authMethod ?? before?.authMethod ?? 'client_secret_basic';
   const { generated, ...credentials } = planCredentials(plan, name, authMethod, entry, before, deps);
   const targets = planTargets(plan, entry, before);
-  await checkTargets(plan, name, targets, entry);
+  await checkTargets(plan, name, organization, targets, entry);
 
   const given = {
     id,
@@ -99,18 +99,18 @@ export function checkClientId(
 
 /** What agents get that name no rights: some of what the application itself has for its resource. */
 async function checkDefault(plan: Plan, name: string, application: Application): Promise<void> {
-  const { default: stored, resource: identifier, ceilings } = application;
+  const { default: stored, organization, resource: identifier, ceilings } = application;
   if (!stored) return;
   if (identifier === undefined) {
     plan.problems.push(`${name} has a default and no resource: the default is for that`);
     return;
   }
   const wanted = fromStored(stored);
-  await checkRights(plan, `${name}: default`, identifier, { permissions: wanted });
+  await checkRights(plan, `${name}: default`, { organization, identifier }, { permissions: wanted });
   const ceiling = fromStored(
     ceilings.find(({ resource }) => resource === identifier)?.permissions ?? NOTHING_STORED,
   );
-  const resource = await plan.lookup.resources.findBy('identifier', identifier);
+  const resource = await plan.findResource(organization, identifier);
   const catalogue = resource && catalogueOf(resource);
   const expand = (permissions: Permissions): Permissions =>
     catalogue ? expandGroups(permissions, catalogue) : permissions;
@@ -239,17 +239,18 @@ function planTargets(
 async function checkTargets(
   plan: Plan,
   name: string,
+  { id: organization }: Organization,
   { resource, ceilings }: Targets,
   entry: ApplyApplication,
 ): Promise<void> {
   if (resource !== undefined && entry.permissions)
-    await checkRights(plan, name, resource, { permissions: entry.permissions });
+    await checkRights(plan, name, { organization, identifier: resource }, { permissions: entry.permissions });
   for (const [identifier, permissions] of Object.entries(entry.resources ?? {})) {
-    await checkRights(plan, name, identifier, { permissions });
+    await checkRights(plan, name, { organization, identifier }, { permissions });
   }
   const known = new Set<string>(OPENID_SCOPES);
   for (const ceiling of ceilings) {
-    for (const scope of (await plan.lookup.resources.findBy('identifier', ceiling.resource))?.scopes ?? [])
+    for (const scope of (await plan.findResource(organization, ceiling.resource))?.scopes ?? [])
       known.add(scope);
   }
   for (const scope of (entry.scopes ?? []).filter((each) => !known.has(each))) {

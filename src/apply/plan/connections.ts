@@ -16,13 +16,13 @@ type Standing = Pick<Connection, 'application' | 'resource'> & { readonly owner:
 /** Rights and scopes of a connection that tokens made from it will never have, as ends of sentences. */
 async function findUseless(
   plan: Plan,
-  { application: id, resource, permissions, scopes }: Connection,
+  { organization, application: id, resource, permissions, scopes }: Connection,
 ): Promise<string[]> {
   const application = await plan.lookup.applications.get(id);
   if (!application) return [];
   const useless: string[] = [];
   const ceiling = application.ceilings.find((each) => each.resource === resource)?.permissions;
-  const of = await plan.lookup.resources.findBy('identifier', resource);
+  const of = await plan.findResource(organization, resource);
   // A table and a group that has it are compared as tables.
   const inTables = (stored: StoredPermissions): Permissions =>
     of ? withinCatalogue(fromStored(stored), catalogueOf(of)) : fromStored(stored);
@@ -55,7 +55,13 @@ export async function planConnection(
   const standing = await findStanding(plan, name, organization, entry, before);
   if (!standing) return;
   const { permissions, scopes } = entry;
-  await checkRights(plan, name, standing.resource, defined({ permissions, scopes }));
+  const { resource: identifier } = standing;
+  await checkRights(
+    plan,
+    name,
+    { organization: organization.id, identifier },
+    defined({ permissions, scopes }),
+  );
   const id = before?.id ?? plan.newId('connections');
   const createdAt = before?.createdAt ?? now();
   const made = before ? undefined : createSecret(id, createdAt, plan.secretBytes('connectionToken', 32));

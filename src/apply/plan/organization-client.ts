@@ -40,7 +40,7 @@ export async function planOrganizationClient(
   for (const { identifier } of entry.resources ?? []) identifiers.add(identifier);
   const scopes = new Set<string>();
   for (const identifier of identifiers) {
-    for (const scope of (await plan.lookup.resources.findBy('identifier', identifier))?.scopes ?? [])
+    for (const scope of (await plan.findResource(organization.id, identifier))?.scopes ?? [])
       scopes.add(scope);
   }
   const [resource] = identifiers;

@@ -174,14 +174,14 @@ export async function planRole(
     plan.problems.push(`${name} needs a resource, and the organization has none`);
     return;
   }
-  await checkRights(plan, name, resource, entry);
+  await checkRights(plan, name, { organization: organization.id, identifier: resource }, entry);
   for (const [identifier, granted] of Object.entries(entry.mayGrant ?? {})) {
     if (isAdminIdentifier(identifier, plan.issuer)) {
       plan.problems.push(
         `${name} has mayGrant for ${identifier}: rights over the administration are handed out only within one's own`,
       );
     }
-    await checkRights(plan, name, identifier, granted);
+    await checkRights(plan, name, { organization: organization.id, identifier }, granted);
   }
   const given = { organization: organization.id, resource };
   await addNoun(plan, 'roles', name, { entry, before, given });
@@ -218,17 +218,17 @@ export async function findFirstResource(
     if (!plan.removals.has(resource.identifier)) return resource;
   }
   const [first] = entry.resources ?? [];
-  return first && (await plan.lookup.resources.findBy('identifier', first.identifier));
+  return first && (await plan.findResource(organization.id, first.identifier));
 }
 
 /** What the file allows must be there to be allowed; a mistyped table would otherwise silently allow nothing. */
 export async function checkRights(
   plan: Plan,
   name: string,
-  identifier: string,
+  { organization, identifier }: { organization: string; identifier: string },
   { permissions, scopes = [] }: { permissions?: Permissions; scopes?: readonly string[] },
 ): Promise<void> {
-  const resource = await plan.lookup.resources.findBy('identifier', identifier);
+  const resource = await plan.findResource(organization, identifier);
   if (!resource) return;
   if (permissions) {
     const misfits = tellMisfits(permissions, catalogueOf(resource), identifier);

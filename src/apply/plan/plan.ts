@@ -15,6 +15,7 @@ import {
   type CollectionName,
   type Nouns,
   type OfOrganization,
+  type Resource,
   type UniqueKey,
   uniqueValuesOf,
 } from '../../nouns/index.ts';
@@ -211,6 +212,12 @@ export class Plan {
     const found = await this.lookup.applications.findBy('name', `${organization}/${name}`);
     if (!found) this.problems.push(`${what}: the organization has no application ${name}`);
     return found;
+  }
+
+  /** Undefined also for another organization's, so that what is said of rights does not tell what others have. */
+  async findResource(organization: string, identifier: string): Promise<Resource | undefined> {
+    const found = await this.lookup.resources.findBy('identifier', identifier);
+    return found?.organization === organization ? found : undefined;
   }
 
   /** Who will have the value, under another name or in the store; not what goes. */

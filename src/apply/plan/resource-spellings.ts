@@ -73,10 +73,18 @@ export async function respellResources(
   };
 }
 
-/** One entry, or a merge patch of one, with the spellings of the store. */
+/**
+ * One entry, or a merge patch of one, with the spellings of the store. Those of other organizations stay unknown, but that
+ * an identifier of a new resource is taken.
+ */
 export async function respellEntry<T extends Entry>(
   entry: T,
+  organization: string,
   store: Pick<DirectoryStore, 'resources'>,
 ): Promise<T> {
-  return respelled(entry, async (named) => (await findResourceSpelled(store, named))?.identifier ?? named);
+  return respelled(entry, async (named) => {
+    const found = await findResourceSpelled(store, named);
+    const isToBeMade = named === entry.identifier;
+    return found && (isToBeMade || found.organization === organization) ? found.identifier : named;
+  });
 }

@@ -173,11 +173,19 @@ function requireNotOfAgent(before: Noun | undefined, touched: readonly string[])
   );
 }
 
-type PlanOne = (plan: Plan, organization: Organization, entry: never, planning: Planning) => Promise<unknown>;
+type PlanOne = (
+  plan: Plan,
+  organization: Organization,
+  entry: never,
+  planning: Planning,
+  judgePlanned: () => Promise<void>,
+) => Promise<unknown>;
 
 const planners: { readonly [C in ObjectCollection]: PlanOne } = {
-  organizations: async (plan, _organization, entry, planning) => {
+  organizations: async (plan, _organization, entry, planning, judgePlanned) => {
     await planOrganization(plan, entry, planning);
+    // The checks name other organizations, of which not every actor may know.
+    await judgePlanned();
     await checkOrganizations(plan);
     for (const { after } of plan.steps) await checkAgents(plan, after);
   },
@@ -211,7 +219,7 @@ export async function planOne<C extends ObjectCollection>(
   names: Names,
   deps: OperationDeps,
 ): Promise<Edited<C>> {
-  const body = await respellEntry(said, deps.store);
+  const body = await respellEntry(said, organization.id, deps.store);
   const { entry, touched, cleared }: Changed = before
     ? await applyPatch(collection, before, body, names)
     : { entry: body, touched: Object.keys(body), cleared: new Set() };
@@ -245,13 +253,16 @@ export async function planOne<C extends ObjectCollection>(
       },
     },
   };
-  await planners[collection](plan, organization, entry as never, planning);
+  const judgePlanned = async (): Promise<void> => {
+    for (const { after } of plan.steps) await judge(after as unknown as Nouns[C], touched);
+  };
+  await planners[collection](plan, organization, entry as never, planning, judgePlanned);
   await checkTokenTypes(plan);
   await plan.checkReferences();
   if (plan.problems.length > 0) {
     throw new FieldsRefused([...new Set(plan.problems)].map((detail) => ({ path: '', detail })));
   }
+  await judgePlanned();
   const [step] = plan.steps as unknown as Step<C>[];
-  if (step) await judge(step.after, touched);
   return { plan, step, touched };
 }
