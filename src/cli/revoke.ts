@@ -53,7 +53,10 @@ async function revokeNamed(
 }
 
 async function requireApplication(name: string, { store }: RevokeDeps): Promise<Application> {
-  return requireFound(await findApplication(store, name), `There is no application ${name}.`);
+  return requireFound(
+    await findApplication(store, name),
+    `There is no application ${name}. Name it organization/application, or by its client id.`,
+  );
 }
 
 async function requireUser(name: string, { store }: RevokeDeps): Promise<User> {
@@ -63,7 +66,7 @@ async function requireUser(name: string, { store }: RevokeDeps): Promise<User> {
     const ids = users.map(({ id, realm }) => `${id} (${realm.split(':')[0]})`).join(', ');
     throw new CommandFailed(`${name} are several users: give the id of one, ${ids}.`);
   }
-  return requireFound(user, `There is no user ${name}.`);
+  return requireFound(user, `There is no user ${name}. Name it organization/application/username.`);
 }
 
 export const revoke: Command = {

@@ -242,10 +242,22 @@ test('SE-02 the secrets of the server are rotated, and the audit names them', as
 test('users, applications and tokens that are not there are said not to be', async (t) => {
   const terminal = await openSample(t);
   const cases: [string[], string][] = [
-    [['revoke', '--user', 'acme/nobody'], 'There is no user acme/nobody.\n'],
-    [['revoke', '--application', 'acme/nothing'], 'There is no application acme/nothing.\n'],
-    [['revoke', '--user', 'acme/nobody', '--consent', 'acme/shop'], 'There is no user acme/nobody.\n'],
-    [['revoke', '--user', 'acme/shop/ann', '--consent', 'acme/nope'], 'There is no application acme/nope.\n'],
+    [
+      ['revoke', '--user', 'acme/nobody'],
+      'There is no user acme/nobody. Name it organization/application/username.\n',
+    ],
+    [
+      ['revoke', '--application', 'acme/nothing'],
+      'There is no application acme/nothing. Name it organization/application, or by its client id.\n',
+    ],
+    [
+      ['revoke', '--user', 'acme/nobody', '--consent', 'acme/shop'],
+      'There is no user acme/nobody. Name it organization/application/username.\n',
+    ],
+    [
+      ['revoke', '--user', 'acme/shop/ann', '--consent', 'acme/nope'],
+      'There is no application acme/nope. Name it organization/application, or by its client id.\n',
+    ],
     [['revoke', '--token', 'gat_x'], 'There is no such token, or it has expired: nothing was revoked.\n'],
   ];
   for (const [args, says] of cases) {

@@ -33,7 +33,7 @@ function requireOneKey<K extends string>(
   const given = keys.filter((key) => query[key] !== undefined);
   const [by] = given;
   if (by === undefined || given.length > 1) {
-    throw new MalformedRequest({ description: `Name one of ${keys.join(', ')} in the query.` });
+    throw new MalformedRequest({ description: `Narrow the list by one of ${keys.join(', ')}.` });
   }
   return { by, id: query[by] as string };
 }

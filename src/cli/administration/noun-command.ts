@@ -81,9 +81,10 @@ function usageOf({ singular, named }: NounCommand, { words, about, second }: Ver
 
 const DETAILS = [
   '--file reads a body from YAML or JSON, - from stdin; for change it is a merge patch. --set path=value sets a member of it,',
-  'as JSON or as text; dots lead into a group, as in token.ttl=600. --unset path takes one away. --dry-run only shows what',
-  'would change. Lists take what they may be narrowed to as options, and --limit. On a terminal the answer is a table or',
-  'YAML, elsewhere and with --json it is JSON: one array for a list. On a terminal remove asks first, except with --yes.',
+  `as JSON or as text, as in displayName=Ann and 'roles=["clerk"]'; dots lead into a group, as in token.ttl=600. --unset path`,
+  'takes one away. --dry-run only shows what would change. Lists take what they may be narrowed to as options, and --limit.',
+  'On a terminal the answer is a table or YAML, elsewhere and with --json it is JSON: one array for a list. On a terminal',
+  'remove asks first, except with --yes.',
   '',
   'Without --server it works on the configured store. With --server URL it asks that server, with the access token in',
   'GRANTABLE_TOKEN.',
