@@ -30,6 +30,7 @@ import { type KeptRequest, readKept, writeKept } from '../tokens/kept-request.ts
 import type { ProviderDeps } from './deps.ts';
 import { insideEngine } from './failures.ts';
 import { keepHintedPerson } from './id-token-hints.ts';
+import { applyMaxAge } from './max-age.ts';
 import { type ScopeLimits, type SortedScopes, sortScopes, tablesHeld } from './sort-scopes.ts';
 
 const NO_TABLES = toStored(NOTHING);
@@ -245,6 +246,7 @@ async function normalize(ctx: KoaContextWithOIDC, deps: RequestDeps): Promise<vo
   const { params, client } = ctx.oidc;
   if (!params || !client) return;
   keepHintedPerson(ctx);
+  applyMaxAge(ctx);
   refuseEmptyDetails(ctx);
   refuseFragments(params);
   refuseLong(params);

@@ -7,8 +7,10 @@ import { isUrl } from '../nouns/index.ts';
 import type { ProviderDeps } from './deps.ts';
 import type { Engine } from './engine.ts';
 import { createFailures } from './failures.ts';
+import { holdMaxAge } from './max-age.ts';
 import { createAuthzenMetadata, createMetadata } from './metadata.ts';
 import { METADATA_PATHS, PATHS } from './paths.ts';
+import { replaceQuery } from './query.ts';
 
 /** As they are registered: the engine's router would take other cases and a slash at the end for the same. */
 const OURS = /^\/(?:oauth|\.well-known)(?:\/|$)/i;
@@ -42,9 +44,7 @@ const prompts: Middleware = (ctx, next) => {
   const { query } = ctx;
   if (typeof query.prompt !== 'string' || !query.prompt.includes('select_account')) return next();
   const values = query.prompt.split(' ').map((value) => (value === 'select_account' ? 'login' : value));
-  const prompt = [...new Set(values)].join(' ');
-  // Not written into the URL, which does not hold the parameters of a posted request either.
-  Object.defineProperty(ctx, 'query', { value: { ...query, prompt }, configurable: true, writable: true });
+  replaceQuery(ctx, { ...query, prompt: [...new Set(values)].join(' ') });
   return next();
 };
 
@@ -78,6 +78,7 @@ export function createProviderRoutes(engine: Engine, deps: ProviderDeps): Middle
     onPaths(METADATA_PATHS, createMetadata(deps)),
     onPaths([PATHS.authzen_metadata], createAuthzenMetadata(deps)),
     onPaths([PATHS.authorization], prompts),
+    onPaths([PATHS.authorization], holdMaxAge),
     onPaths([PATHS.authorization], createAgentArrivals(deps)),
     engine.middleware,
   ]);
