@@ -63,11 +63,16 @@ export function isPlainChange<C extends CollectionName>(
   return differing.length === 1 && differing[0] === 'displayName';
 }
 
-/** Tables, scopes and columns give nothing until a role or a ceiling names them, and taking them away narrows. */
+/**
+ * Tables, scopes and columns give nothing until a role or a ceiling names them, and taking them away narrows. A resource
+ * that is enabled again gives all rights back that parties had to it.
+ */
 function isPlainForResource(before: Resource | undefined, after: Resource | undefined): boolean {
   if (!after) return true;
   const { token, ...was } = before ?? ({} as Partial<Resource>);
+  const comesBack = was.enabled === false && after.enabled;
   return (
+    !comesBack &&
     OF_RIGHTS.every((field) => isDeepStrictEqual(was[field], after[field])) &&
     isDeepStrictEqual(token?.claimMap, after.token.claimMap)
   );

@@ -205,7 +205,7 @@ describe('moves of administrators', () => {
     }
   });
 
-  test('groups and mapped claims of a resource', async () => {
+  test('MT-05 groups, mapped claims and the return of a resource', async () => {
     const resource = await parts().store.resources.findBy('identifier', API);
     assert.ok(resource);
     const actor = await maintainer();
@@ -215,6 +215,10 @@ describe('moves of administrators', () => {
       token: { ...resource.token, claimMap: [{ claim: 'role', value: '"admin"' }] },
     } as never);
     await refused(actor, 'resources', resource, { owner: (await user('mia')).id });
+    await allowed(actor, 'resources', resource, { enabled: false });
+    const off = { ...resource, enabled: false };
+    await allowed(actor, 'resources', off, { name: 'closed' });
+    await refused(actor, 'resources', off, { enabled: true });
   });
 
   test('MT-05 a name by which a neighbour chooses the role of an application', async () => {
