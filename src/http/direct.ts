@@ -51,13 +51,19 @@ interface Head {
   readonly length: number;
 }
 
-/** A request with its whole body. */
-interface Arrived extends EndpointRequest {
+/** A request whose head has arrived. */
+interface Begun extends Head {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly path: string;
   readonly endpoint: Endpoint;
+  readonly state: RequestState;
+  /** If it did not come with the head. */
+  body?: Buffer;
 }
+
+/** A request with its whole body. */
+type Arrived = Begun & EndpointRequest;
 
 /** Headers that change what is done with a request. */
 const UNUSUAL = new Set([
@@ -99,21 +105,18 @@ function readHead({ rawHeaders }: IncomingMessage): Head | undefined {
   return { host: host.toLowerCase(), authorization, length: Number(length) };
 }
 
-/** @param done is called once: with the body, or with undefined if it ended early */
-function readBytes(
-  request: IncomingMessage,
-  length: number,
-  done: (bytes: Buffer | undefined) => void,
-): void {
-  const chunks: Buffer[] = [];
-  let received = 0;
-  request.on('data', (chunk: Buffer) => {
-    received += chunk.length;
-    chunks.push(chunk);
-    if (received === length) done(chunks.length === 1 ? chunk : Buffer.concat(chunks, length));
-  });
-  request.on('close', () => {
-    if (received < length) done(undefined);
+/** @returns undefined if the body ended early */
+function readBytes({ request, length }: Pick<Begun, 'request' | 'length'>): Promise<Buffer | undefined> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let received = 0;
+    request.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+      chunks.push(chunk);
+      if (received === length) resolve(Buffer.concat(chunks, length));
+    });
+    request.on('close', () => resolve(undefined));
+    if (request.destroyed) resolve(undefined);
   });
 }
 
@@ -139,18 +142,22 @@ export function createDirectLane(deps: DirectLaneDeps): RequestListener {
       return [path, Object.entries(headers).flat()];
     }),
   );
-  let arrived: Arrived[] = [];
+  let begun: Begun[] = [];
+  let ending: NodeJS.Immediate | undefined;
 
-  function giveToKoa(
-    { request, response }: Pick<Arrived, 'request' | 'response'>,
-    state: RequestState,
-    more: Pick<RequestState, 'body' | 'thrown'>,
-  ): void {
+  function giveToKoa({ request, response, state }: Begun, more: Pick<RequestState, 'body' | 'thrown'>): void {
     keptStates.set(request, Object.assign(state, more));
     koa(request, response);
   }
 
-  function answer({ response, path, state }: Arrived, json: string): void {
+  const breakOff =
+    ({ response, state }: Begun) =>
+    (error: unknown): void => {
+      response.destroy();
+      log.error({ err: error, requestId: state.requestId }, 'an answer broke off');
+    };
+
+  function answer({ response, path, state }: Begun, json: string): void {
     const own = ['X-Request-Id', state.requestId, 'Content-Length', String(Buffer.byteLength(json))];
     response.writeHead(200, [...(headersOf.get(path) ?? []), ...own]);
     response.end(json);
@@ -170,10 +177,30 @@ export function createDirectLane(deps: DirectLaneDeps): RequestListener {
       const value = await one.endpoint(one);
       json = typeof value === 'string' ? value : JSON.stringify(value);
     } catch (error) {
-      giveToKoa(one, one.state, { thrown: { error } });
+      giveToKoa(one, { thrown: { error } });
       return;
     }
     answer(one, json);
+  }
+
+  async function awaitBody(one: Begun): Promise<void> {
+    const body = await readBytes(one);
+    if (body) begin(Object.assign(one, { body }));
+    else giveToKoa(one, { thrown: { error: endedEarly() } });
+  }
+
+  /** Most bodies come in one piece with their heads. @returns undefined if it is not here, or not for the lane */
+  function takeArrived(one: Begun): Arrived | undefined {
+    const { request, state } = one;
+    const body: Buffer | undefined = one.body ?? (request.complete ? request.read() : undefined);
+    const form = body && findForm(body);
+    if (form) {
+      state.form = form;
+      return Object.assign(one, { form });
+    }
+    if (body) giveToKoa(one, { body });
+    else awaitBody(one).catch(breakOff(one));
+    return undefined;
   }
 
   /**
@@ -182,21 +209,23 @@ export function createDirectLane(deps: DirectLaneDeps): RequestListener {
    * before its own arrival, in the lane or at Koa.
    */
   function handleArrived(): void {
-    const batch = arrived;
-    arrived = [];
+    const all = begun;
+    begun = [];
+    const batch = all.map(takeArrived).filter((one) => one !== undefined);
+    if (batch.length === 0) {
+      clearImmediate(ending);
+      return;
+    }
     const turn: Turn = {};
     try {
       snapshot?.begin();
     } catch (error) {
-      for (const one of batch) giveToKoa(one, one.state, { thrown: { error } });
+      for (const one of batch) giveToKoa(one, { thrown: { error } });
       return;
     }
     for (const one of batch) {
       one.state.turn = turn;
-      handle(one).catch((error: unknown) => {
-        one.response.destroy();
-        log.error({ err: error, requestId: one.state.requestId }, 'an answer broke off');
-      });
+      handle(one).catch(breakOff(one));
     }
   }
 
@@ -208,11 +237,11 @@ export function createDirectLane(deps: DirectLaneDeps): RequestListener {
     }
   }
 
-  function arrive(one: Arrived): void {
-    if (arrived.push(one) > 1) return;
+  function begin(one: Begun): void {
+    if (begun.push(one) > 1) return;
     // Two callbacks of one phase: all that a handler does without waiting for the system comes between them.
     setImmediate(handleArrived);
-    if (snapshot) setImmediate(endSnapshot);
+    if (snapshot) ending = setImmediate(endSnapshot);
   }
 
   return (request, response) => {
@@ -226,15 +255,6 @@ export function createDirectLane(deps: DirectLaneDeps): RequestListener {
     }
     const state = readFacts(request);
     state.host = head.host;
-    readBytes(request, head.length, (body) => {
-      const form = body && findForm(body);
-      const { authorization } = head;
-      if (form) {
-        state.form = form;
-        arrive({ request, response, path, endpoint, authorization, form, state });
-      } else {
-        giveToKoa({ request, response }, state, body ? { body } : { thrown: { error: endedEarly() } });
-      }
-    });
+    begin({ ...head, request, response, path, endpoint, state });
   };
 }

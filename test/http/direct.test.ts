@@ -264,6 +264,14 @@ test('a client that hangs up in its body never reaches the endpoint', async () =
   assert.match(String(lane.atKoa[0]?.thrown?.error), /The client went away|the client went away/);
 });
 
+test('a request that arrived whole is handled, also of a client that hung up at once', async () => {
+  await using lane = await startLane(async () => ({}));
+  const socket = await open(lane.port);
+  socket.write(PLAIN, () => socket.destroy());
+  await eventually(() => lane.lines.length > 0);
+  assert.deepEqual(lane.events, ['begin', 'endpoint', 'end']);
+});
+
 test('a client that hangs up while it is answered breaks nothing', async () => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   await using lane = await startLane(async () => {
