@@ -71,14 +71,22 @@ type Member = keyof TokenRow | keyof LoginRow;
 
 type Members = Readonly<Partial<Record<Member, unknown>>>;
 
+/** A row whose shared document is known. */
+interface Encoded {
+  readonly row: Members & GrantedRow & Repeating;
+  readonly split: SplitAncestors;
+  /** The shared document. */
+  readonly text: string;
+}
+
 interface Layout {
   readonly shared: readonly Member[];
   readonly own: readonly Member[];
   /**
-   * The last shared document of each application. A WeakMap by a member that each row has anew would keep the rows in memory
-   * until a full garbage collection.
+   * The last row of each application. A WeakMap by a member that each row has anew would keep the rows in memory until a
+   * full garbage collection.
    */
-  readonly encoded: LRUCache<string, Members & { readonly text: string }>;
+  readonly encoded: LRUCache<string, Encoded>;
 }
 
 type Places = Readonly<Partial<Record<Member, Place>>>;
@@ -107,11 +115,11 @@ const LOGIN = layoutsOf(LOGIN_MEMBERS);
 function encode(row: TokenRow | LoginRow, { ofPerson, ofOther }: ReturnType<typeof layoutsOf>): RowDocuments {
   const { expiresAt, asOf, user, account } = row;
   const layout = user === undefined && account === undefined ? ofOther : ofPerson;
-  const ancestors = splitAncestors(row);
+  const { split, text } = encodeShared(row, layout);
   const own = pick(row, layout.own);
-  if (ancestors.own.length > 0) own.ancestors = ancestors.own;
+  if (split.own.length > 0) own.ancestors = split.own;
   return {
-    shared: encodeShared(row, ancestors.shared, layout),
+    shared: text,
     own: JSON.stringify(own),
     expiresAt,
     // Kept twice as long as the row, so that an active client rewrites it once per token lifetime only.
@@ -120,19 +128,23 @@ function encode(row: TokenRow | LoginRow, { ofPerson, ofOther }: ReturnType<type
 }
 
 /** Members of rows are never changed, so the same values have the same text. */
-function encodeShared(
-  row: TokenRow | LoginRow,
-  ancestors: SplitAncestors['shared'],
-  { shared, encoded }: Layout,
-): string {
-  const members: Members = row;
+function encodeShared(row: Encoded['row'], { shared, encoded }: Layout): Omit<Encoded, 'row'> {
   const last = encoded.get(row.application);
-  if (last && isSame(last.ancestors, ancestors) && shared.every((name) => isSame(last[name], members[name])))
-    return last.text;
-  const picked = { ancestors, ...pick(row, shared) };
-  const text = JSON.stringify(picked);
-  encoded.set(row.application, { ...picked, text });
-  return text;
+  const split = last && splitAlike(last.row, row) ? last.split : splitAncestors(row);
+  if (
+    last &&
+    isSame(last.split.shared, split.shared) &&
+    shared.every((name) => isSame(last.row[name], row[name]))
+  )
+    return { split, text: last.text };
+  const text = JSON.stringify({ ancestors: split.shared, ...pick(row, shared) });
+  encoded.set(row.application, { row, split, text });
+  return { split, text };
+}
+
+/** Tokens that are made alike have one list of ancestors. */
+function splitAlike(one: Encoded['row'], other: Encoded['row']): boolean {
+  return one.ancestors === other.ancestors && REPEATED.every((member) => one[member] === other[member]);
 }
 
 /** Lists of the same values are the same too: each row has its own. */
