@@ -3,6 +3,7 @@ import type { Middleware } from 'koa';
 import {
   AggregatorRegistry,
   Counter,
+  type CounterConfiguration,
   collectDefaultMetrics,
   Gauge,
   Histogram,
@@ -48,24 +49,42 @@ interface MetricsDeps {
   readonly collect?: Workers['collectFromAll'] | undefined;
 }
 
+/**
+ * A counter that counts here and is told when asked: the library's own counting costs as much as all else that the shell
+ * does.
+ * @returns counts one, by the values of the labels with blanks between them
+ */
+function createTally(options: CounterConfiguration<string>): (values: string) => void {
+  const counts = new Map<string, number>();
+  const { labelNames = [] } = options;
+  new Counter({
+    ...options,
+    collect() {
+      this.reset();
+      for (const [key, count] of counts) {
+        const values = key.split(' ');
+        this.inc(Object.fromEntries(labelNames.map((name, at) => [name, values[at] ?? ''])), count);
+      }
+    },
+  });
+  return (values) => void counts.set(values, (counts.get(values) ?? 0) + 1);
+}
+
 export function createMetrics({ hashesWaiting, collect }: MetricsDeps) {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  // Counted here and told when asked: the library's own counting costs as much as all else that the shell does.
-  const answered = new Map<string, number>();
-  new Counter({
+  const answered = createTally({
     name: 'grantable_http_requests_total',
     help: 'Requests answered.',
-    labelNames: ['route', 'method', 'status'] as const,
+    labelNames: ['route', 'method', 'status'],
     registers,
-    collect() {
-      this.reset();
-      for (const [key, count] of answered) {
-        const [route = '', method = '', status = ''] = key.split(' ');
-        this.inc({ route, method, status }, count);
-      }
-    },
+  });
+  const tokens = createTally({
+    name: 'grantable_tokens_issued_total',
+    help: 'Answers with an access token.',
+    labelNames: ['grant'],
+    registers,
   });
   const durations = new Histogram({
     name: 'grantable_http_request_duration_seconds',
@@ -80,12 +99,6 @@ export function createMetrics({ hashesWaiting, collect }: MetricsDeps) {
     byRoute.set(route, known);
     return known;
   };
-  const tokens = new Counter({
-    name: 'grantable_tokens_issued_total',
-    help: 'Answers with an access token.',
-    labelNames: ['grant'] as const,
-    registers,
-  });
   new Gauge({
     name: 'grantable_password_hashes_waiting',
     help: 'Password hashes in the queue.',
@@ -122,11 +135,10 @@ export function createMetrics({ hashesWaiting, collect }: MetricsDeps) {
   /** Counts a request; and a token, if one was given out under the grant in `state.issuedGrant`. */
   function countAnswered({ method, path, status, state }: Answered): void {
     const route = routeOf(path);
-    const key = `${route} ${METHODS.has(method) ? method : 'other'} ${status}`;
-    answered.set(key, (answered.get(key) ?? 0) + 1);
+    answered(`${route} ${METHODS.has(method) ? method : 'other'} ${status}`);
     durationsOf(route).observe((performance.now() - state.started) / 1000);
     const { issuedGrant } = state;
-    if (issuedGrant !== undefined && status === 200) tokens.inc({ grant: issuedGrant });
+    if (issuedGrant !== undefined && status === 200) tokens(issuedGrant);
   }
 
   return { middleware, countAnswered, contentType: registry.contentType, text, count };
