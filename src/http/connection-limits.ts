@@ -80,10 +80,10 @@ export function boundConnections(
     }
   }
 
-  /** A request whose connection was ended is answered too. */
+  /** What was sent whole closes at once. A request whose connection was ended is answered too. */
   function onEnded(this: ServerResponse): void {
     const { socket } = this.req;
-    if (!socket.destroyed) startWaiting(socket);
+    if (!socket.destroyed && socket.writableLength > 0) startWaiting(socket);
   }
 
   /** Also when the answer was sent whole. */
