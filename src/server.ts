@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import type { Operation } from './admin/operations/operation.ts';
 import { findInsecureSettings } from './apply/insecure-settings.ts';
+import { storeCreatorIds } from './changes/plugin-creators.ts';
 import type { Config } from './config/config.ts';
 import { createIsListedOrigin } from './directory/listed-origins.ts';
 import { BROWSER_PATHS, isBrowserPath } from './endpoints/client-origins.ts';
@@ -102,6 +103,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const { storage, directory } = foundations;
   warn(storage.warnings);
 
+  await whenThere(() => storeCreatorIds(foundations));
   const started = await fillDirectory(foundations, whenThere, options.onTerminal);
   if (started.isEmpty) log.warn(EMPTY_STORE);
   warn(await whenThere(() => findInsecureSettings(storage.directory)));

@@ -143,9 +143,10 @@ export function createApply(deps: ApplyDeps): Apply {
 async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions): Promise<Plan> {
   const { store } = deps;
   const { resetPasswords = false, comparePasswords = true, prune = false } = options;
-  const planning: Planning = { ...deps, resetPasswords, comparePasswords };
   const plan = new Plan(store, deps.issuer);
   const file = await respellResources(given, store);
+  const { administrators } = file;
+  const planning: Planning = { ...deps, resetPasswords, comparePasswords, administrators };
   const organizations: [Organization, ApplyOrganization][] = [];
   for (const entry of file.organizations ?? []) {
     organizations.push([await planOrganization(plan, entry, planning), entry]);
@@ -182,7 +183,7 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
     await planRole(plan, MANAGEMENT, role, adminIdentifier(MANAGEMENT, deps.issuer));
   }
   for (const application of applications) await planApplication(plan, MANAGEMENT, application, planning);
-  await addPeople(file.administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
+  await addPeople(administrators ?? [], (entry) => planAdministrator(plan, entry, planning));
   await checkTokenTypes(plan);
   await plan.checkReferences();
   await checkOwners(plan);

@@ -69,6 +69,7 @@ export async function writeApplyFile(
     ...BUILT_IN_ROLES.map((name) => [builtInRoleId(of.id, name), name] as const),
     ...all.map(([, noun]) => [noun.id, nameOf(noun)] as const),
     ...(await organizationNames(administrators, store)),
+    ...(await creatorNames(of, store)),
   ]);
   const ofClient = lists.applications.find(({ isOrganization }) => isOrganization);
   const unsaid = all.filter(
@@ -134,6 +135,16 @@ async function organizationNames(
   const ids = new Set(administrators.flatMap(({ administers }) => administers));
   const found = await Promise.all([...ids].map((id) => organizations.get(id)));
   return found.flatMap((each) => (each ? [[each.id, each.name] as const] : []));
+}
+
+/** Of the users of plugins, by id; administrators are of no organization. */
+async function creatorNames(
+  { faces = {} }: Organization,
+  { users }: DirectoryStore,
+): Promise<(readonly [string, string])[]> {
+  const ids = Object.values(faces).flatMap(({ plugins = [] }) => plugins.map(({ creator }) => creator));
+  const found = await Promise.all([...new Set(ids)].map((id) => users.get(id)));
+  return found.flatMap((each) => (each ? [[each.id, each.username] as const] : []));
 }
 
 function preamble(name: string, counts: readonly string[]): string {

@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { collectionOf, eachListed } from '../directory/collections.ts';
-import { type FaceRules, findWithoutUser } from '../directory/face-rules.ts';
+import { type FaceRules, withoutUser } from '../directory/face-rules.ts';
 import { DomainError } from '../errors/domain.ts';
 import { isAdminIdentifier, isBuiltIn } from '../nouns/built-in.ts';
 import {
@@ -138,11 +138,16 @@ export function createChanges(deps: ChangesDeps): Changes {
   ) as unknown as Changes;
   const { organizations, users } = changes;
 
+  /** Faces name users by ids, which no other user gets, so a user who stays loses nothing when the removal fails. */
   async function removeFromFaces(user: User, author: Author): Promise<void> {
-    await retryOnConflict(async () => {
-      const organization = await findWithoutUser(user, store, deps.faceRules);
-      if (organization) await organizations.replace(organization, author);
-    });
+    const { organization, administers } = user;
+    for (const id of organization === undefined ? administers : [organization]) {
+      await retryOnConflict(async () => {
+        const found = await store.organizations.get(id);
+        const left = found && withoutUser(found, user);
+        if (left) await organizations.replace(left, author);
+      });
+    }
   }
 
   /** Rights over the administration speak of an organization by its name, which another one may get. */
@@ -169,17 +174,10 @@ export function createChanges(deps: ChangesDeps): Changes {
     },
     users: {
       ...users,
-      async replace(user, author) {
-        const before = await store.users.get(user.id);
-        // In another spelling it is still the user's own.
-        const isRenamed = before?.canonicalUsername !== user.canonicalUsername;
-        if (isRenamed && before?.version === user.version) await removeFromFaces(before, author);
-        return users.replace(user, author);
-      },
       async remove(user, author) {
         const before = await store.users.get(user.id);
-        if (before?.version === user.version) await removeFromFaces(before, author);
         await users.remove(user, author);
+        if (before) await removeFromFaces(before, author);
       },
     },
   };

@@ -8,6 +8,11 @@ import { host, listOf, organizationName } from './values.ts';
 /** As the list of faces has it. */
 export type FaceName = string;
 
+const plugin = z.strictObject({
+  topic: z.string(),
+  creator: z.string().describe('Id of a user; a file has the user name.'),
+});
+
 const faceSettings = z.looseObject({
   enabled: z.boolean(),
   application: z
@@ -23,6 +28,7 @@ const faceSettings = z.looseObject({
     .boolean()
     .exactOptional()
     .describe('Whether administrators of the organization log in through it.'),
+  plugins: z.array(plugin).exactOptional().describe('Plugins, each of a user who makes tokens for it.'),
 });
 
 /** How one of the older token APIs is answered for an organization; the face declares what else it has. */
@@ -107,9 +113,15 @@ export const organization = defineNoun({
           nameOf: NameOf,
         ) =>
           Object.fromEntries(
-            Object.entries(faces).map(([face, { application, ...settings }]) => [
+            Object.entries(faces).map(([face, { application, plugins, ...settings }]) => [
               face,
-              application === undefined ? settings : { ...settings, application: nameOf(application) },
+              {
+                ...settings,
+                ...(application !== undefined && { application: nameOf(application) }),
+                ...(plugins && {
+                  plugins: plugins.map((each) => ({ ...each, creator: nameOf(each.creator) })),
+                }),
+              },
             ]),
           ),
       },

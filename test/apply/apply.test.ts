@@ -477,6 +477,48 @@ test('MT-05 another organization’s objects cannot be named', async (t) => {
   assert.equal((await administration.storage.directory.organizations.page({ limit: 10 })).items.length, 1);
 });
 
+test('MT-04 a plugin is of a person who is there, or of the same file', async (t) => {
+  const administration = await openAdministration(t);
+  const password = 'correct-horse-battery-staple';
+  const hive = (creator: string, rest: object = {}) =>
+    fileOf({
+      organizations: [
+        {
+          name: 'hive',
+          applications: [{ name: 'login', grants: ['password'] }, { name: 'other' }],
+          faces: {
+            devicehive: {
+              application: 'login',
+              administrators: true,
+              plugins: [{ topic: 'news', creator }],
+            },
+          },
+          ...rest,
+        },
+      ],
+      administrators: [{ username: 'root', password, organizations: ['hive'] }],
+    });
+  const creatorOf = async () => {
+    const stored = await administration.storage.directory.organizations.findBy('name', 'hive');
+    const creator = stored?.faces?.devicehive?.plugins?.[0]?.creator ?? '';
+    return (await administration.storage.directory.users.get(creator))?.realm;
+  };
+  const elsewhere = { users: [{ username: 'ann', application: 'other', password }] };
+  for (const file of [hive('ann'), hive('ann', elsewhere)]) {
+    assert.match(
+      String(await refusal(administration.apply(file))),
+      /the plugin news is of the user ann, who/,
+    );
+  }
+  const people = (username: string) => ({ users: [{ username, application: 'login', password }] });
+  await administration.apply(hive('Ann', people('ann')));
+  assert.match(String(await creatorOf()), /^application:/);
+  assert.deepEqual((await administration.apply(hive('ann'))).changes, []);
+  // At logins too, a name of an administrator who is let in is the administrator's.
+  await administration.apply(hive('root', people('root')));
+  assert.equal(await creatorOf(), 'management');
+});
+
 test('LG-08 no application has the client id of a face', async (t) => {
   const administration = await openAdministration(t);
   const apply = (organization: object) =>

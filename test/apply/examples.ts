@@ -301,7 +301,9 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
       clientSecret: { to: NEW_SECRET, isSecret: true },
       'faces.sunbreak.application': { to: 'job' },
       'faces.apiMaker.application': { to: 'job' },
-      'faces.devicehive.application': { to: 'job' },
+      'faces.devicehive.application': {
+        change: ({ faces }) => Object.assign(faces.devicehive, { application: 'job', plugins: [] }),
+      },
       'faces.fusio.application': { to: 'job' },
       'faces.apiMaker.authTokenInfo[].authTokenType': {
         change: ({ faces }) => {
@@ -325,8 +327,9 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
         },
       },
       'faces.devicehive.plugins[].creator': {
-        change: ({ faces }) => {
-          faces.devicehive.plugins[0].creator = 'bob';
+        change: ({ faces, users }) => {
+          users.push({ username: 'eve', application: 'shop', password: 'correct-horse-battery' });
+          faces.devicehive.plugins[0].creator = 'eve';
         },
       },
       'faces.fusio.activationUrl': { to: 'https://acme.example/activate?{token}' },

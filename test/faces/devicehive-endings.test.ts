@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose';
 import { isLetIn, mayRefresh } from '../../src/faces/devicehive/device-rights.ts';
 import type { RefreshFacts } from '../../src/faces/devicehive/tokens.ts';
 import type { FaceSettings, Organization, User } from '../../src/nouns/index.ts';
+import { Conflict } from '../../src/storage/contract.ts';
 import { AUTHOR } from '../support/exchange.ts';
 import { PASSWORD, startServer, type TestServer, tablesOf } from '../support/server.ts';
 
@@ -18,12 +19,14 @@ interface Pair {
 
 type Settings = Record<string, any>;
 
+/** @param plugins none: the apply file says nothing of plugins */
 async function start(env: Record<string, string> = {}, plugins = [{ topic: TOPIC, creator: 'ann' }]) {
   const server = await startServer({
     env,
     fixture(fixture) {
       const [acme] = fixture.organizations;
-      acme.faces = { devicehive: { application: 'shop', administrators: true, plugins } };
+      const said = plugins.length > 0 && { plugins };
+      acme.faces = { devicehive: { application: 'shop', administrators: true, ...said } };
       acme.users[0].devicehive = { networks: ['4'], deviceTypes: ['2'] };
       fixture.administrators = [{ username: 'root', password: ADMIN_PASSWORD, organizations: ['acme'] }];
     },
@@ -51,7 +54,7 @@ function createClient({ issuer }: TestServer) {
   const told = async (answer: ReturnType<typeof post>) => [(await answer).status, (await answer).text];
   return {
     post,
-    login: () => pair('/token', { login: 'ann', password: PASSWORD }),
+    login: (login = 'ann') => pair('/token', { login, password: PASSWORD }),
     loginAsRoot: () => pair('/token', { login: 'root', password: ADMIN_PASSWORD }),
     makePair: (token: string, body: object) => pair('/token/create', body, token),
     makePlugin: (token: string) => pair('/token/plugin/create', { a: [0], tpc: TOPIC }, token),
@@ -124,13 +127,13 @@ test('LG-03 who may refresh is asked of the settings, whatever the login has lef
   const may = (some: object, settings: Settings, found: User | undefined = root) =>
     mayRefresh({ ...facts, ...some } satisfies RefreshFacts, acme(settings), {
       findNumber: async (number) => (number === 7 ? found : undefined),
-      findByLogin: async (_, login) => (login === 'root' ? found : undefined),
+      find: async (id) => (id === 'id of root' ? found : undefined),
     });
   assert.deepEqual([isLetIn(root, on), isLetIn(root, off)], [true, false]);
   assert.equal(isLetIn({ ...root, administers: ['other'] }, on), false);
   assert.equal(isLetIn({ ...root, realm: 'application:shop', administers: [] }, off), true);
   const plugin = { user: undefined, topic: TOPIC };
-  const [ofRoot, ofAnn] = ['root', 'ann'].map((creator) => [{ topic: TOPIC, creator }]);
+  const [ofRoot, ofAnn] = ['id of root', 'id of ann'].map((creator) => [{ topic: TOPIC, creator }]);
   const cases: [boolean, Promise<boolean>][] = [
     [true, may({}, { administrators: true })],
     [false, may({}, { administrators: false })],
@@ -189,21 +192,105 @@ describe('DeviceHive: plugins are not users', () => {
   }
 });
 
-test('MT-04 a user name that another user gets brings no plugin with it', async () => {
-  await using own = await start();
-  const { client } = own;
-  const { changes, storage } = own.server.server.foundations;
-  const plugin = await client.makePlugin((await client.login()).accessToken);
-  const { items } = await storage.directory.users.page({ limit: 100 });
-  const ann = items.find(({ username, faces }) => username === 'ann' && faces?.devicehive);
-  assert.ok(ann);
-  await changes.users.replace({ ...ann, username: 'anna', canonicalUsername: 'anna' }, AUTHOR);
-  assert.equal((await own.server.introspect(plugin.accessToken)).active, false);
-  assert.deepEqual(await client.toldOfRefresh(plugin.refreshToken), UNAUTHORIZED);
-  const { id: _, email: __, canonicalEmail: ___, ...another } = ann;
-  await changes.users.create({ ...another, createdAt: 0 }, AUTHOR);
-  const [status] = await client.toldOfPlugin((await client.login()).accessToken);
-  assert.equal(status, 403);
+async function findUser({ server }: TestServer, username: string, realm?: string): Promise<User> {
+  const { directory } = server.foundations.storage;
+  const shop = await directory.applications.findBy('clientId', 'shop');
+  const user = await directory.users.findBy('username', `${realm ?? shop?.realm}/${username}`);
+  assert.ok(user);
+  return user;
+}
+
+const spelled = (username: string) => ({ username, canonicalUsername: username });
+
+describe('DeviceHive: plugins are of a user, not of a user name', () => {
+  /** Another user with the password of the first one. */
+  async function createLike(user: User, username: string, { server }: TestServer): Promise<void> {
+    const { id: _, email: __, canonicalEmail: ___, administers: ____, ...another } = user;
+    const { changes } = server.foundations;
+    await changes.users.create({ ...another, ...spelled(username), createdAt: 0 }, AUTHOR);
+  }
+
+  test('MT-04 a renamed user keeps the plugin, and the next one of the name has none', async () => {
+    await using own = await start();
+    const { client, server } = own;
+    const { changes } = server.server.foundations;
+    const plugin = await client.makePlugin((await client.login()).accessToken);
+    const ann = await findUser(server, 'ann');
+    await changes.users.replace({ ...ann, ...spelled('anna') }, AUTHOR);
+    assert.equal((await server.introspect(plugin.accessToken)).active, true);
+    await createLike(ann, 'ann', server);
+    const [status] = await client.toldOfPlugin((await client.login()).accessToken);
+    assert.equal(status, 403);
+    const { accessToken } = await client.login('anna');
+    await client.makePlugin(accessToken);
+  });
+
+  test('a user whose rename is refused keeps the plugin', async () => {
+    await using own = await start();
+    const { client, server } = own;
+    const { changes } = server.server.foundations;
+    const ann = await findUser(server, 'ann');
+    await assert.rejects(changes.users.replace({ ...ann, ...spelled('bob') }, AUTHOR), Conflict);
+    await client.makePlugin((await client.login()).accessToken);
+  });
+
+  test('MT-04 a user who gets the name of a removed user has none', async () => {
+    await using own = await start();
+    const { client, server } = own;
+    const ann = await findUser(server, 'ann');
+    await server.server.foundations.changes.users.remove(ann, AUTHOR);
+    await createLike(ann, 'ann', server);
+    const [status] = await client.toldOfPlugin((await client.login()).accessToken);
+    assert.equal(status, 403);
+  });
+
+  const ways: [string, (server: TestServer) => Promise<void>][] = [
+    ['is removed', removeRoot],
+    ['is let in no more', (server) => setAdministers(server, [])],
+    ['is let in no more, as all', (server) => setDeviceHive(server, { administrators: false })],
+  ];
+  for (const [what, end] of ways) {
+    test(`MT-04 a user called as an administrator who ${what} has none`, async () => {
+      await using own = await start({}, [{ topic: TOPIC, creator: 'root' }]);
+      const { client, server } = own;
+      await createLike(await findUser(server, 'ann'), 'root', server);
+      await client.makePlugin((await client.loginAsRoot()).accessToken);
+      await end(server);
+      const [status] = await client.toldOfPlugin((await client.login('root')).accessToken);
+      assert.equal(status, 403);
+    });
+  }
+
+  test('a creator that is stored by user name is the user of that moment', async () => {
+    await using own = await start({}, []);
+    const { client, server } = own;
+    const { organizations } = server.server.foundations.storage.directory;
+    const acme = await organizations.findBy('name', 'acme');
+    assert.ok(acme?.faces?.devicehive);
+    const plugins = ['Ann', 'zoe', 'root'].map((creator) => ({ topic: `of-${creator}`, creator }));
+    const devicehive = { ...acme.faces.devicehive, plugins: [{ topic: TOPIC, creator: 'ann' }, ...plugins] };
+    await organizations.replace({ ...acme, faces: { devicehive } });
+    const [status] = await client.toldOfPlugin((await client.login()).accessToken);
+    assert.equal(status, 403, 'a name gives nothing');
+    await server.restart();
+    await client.makePlugin((await client.login()).accessToken);
+    const ids = [
+      (await findUser(server, 'ann')).id,
+      'zoe',
+      (await findUser(server, 'root', 'management')).id,
+    ];
+    const stored = await server.server.foundations.storage.directory.organizations.get(acme.id);
+    const creators = stored?.faces?.devicehive?.plugins?.map(({ creator }) => creator);
+    assert.deepEqual(creators, [ids[0], ...ids]);
+  });
+
+  async function removeRoot(server: TestServer): Promise<void> {
+    const root = await findUser(server, 'root', 'management');
+    const { changes, storage } = server.server.foundations;
+    await changes.users.remove(root, AUTHOR);
+    const acme = await storage.directory.organizations.findBy('name', 'acme');
+    assert.deepEqual(acme?.faces?.devicehive?.plugins, []);
+  }
 });
 
 test('TX-12 a caller that makes pairs without end is slowed down', async () => {

@@ -279,10 +279,12 @@ describe('tokens of the other faces follow', () => {
     const { storage, changes } = server.server.foundations;
     const acme = await storage.directory.organizations.findBy('name', 'acme');
     assert.ok(acme?.faces?.devicehive);
-    const plugins = ['ann', 'bob'].map((creator) => ({ topic: `plugin_topic_${creator}`, creator }));
+    const ann = await userOf(server, 'ann');
+    const creators = [ann.id, (await userOf(server, 'bob')).id];
+    const plugins = creators.map((creator) => ({ topic: `plugin_topic_${creator}`, creator }));
     const faces = { ...acme.faces, devicehive: { ...acme.faces.devicehive, plugins } };
     await changes.organizations.replace({ ...acme, faces }, AUTHOR);
-    await changes.users.remove(await userOf(server, 'ann'), AUTHOR);
+    await changes.users.remove(ann, AUTHOR);
     const left = (await storage.directory.organizations.get(acme.id))?.faces?.devicehive;
     assert.deepEqual(left, { ...faces.devicehive, plugins: [plugins[1]] });
   });

@@ -367,6 +367,11 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
     }),
   );
 
+  const peopleOf = (application: string): string[] =>
+    users
+      .filter((each) => each.application === (ofRealm(application) ? application : undefined))
+      .map(({ username }) => String(username));
+
   const exchangeable = applications.filter(
     ({ resource: own, resources: more = {} }) => own ?? Object.keys(more)[0],
   );
@@ -374,12 +379,12 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
     const of = pick(exchangeable);
     const identifier = pick([...(of.resource ? [of.resource] : []), ...Object.keys(of.resources ?? {})]);
     const standing = byIdentifier.get(identifier) as Entry;
-    const owners = users.filter((each) => each.application === (ofRealm(of.name) ? of.name : undefined));
+    const owners = peopleOf(of.name);
     return entry(schemas.connection, {
       name: unique('connection'),
       application: of.name,
       resource: identifier,
-      owner: owners.length === 0 ? undefined : maybe(() => pick(owners).username),
+      owner: owners.length === 0 ? undefined : maybe(() => pick(owners)),
       scopes: maybe(() => some((standing.scopes ?? []) as string[])),
       permissions: maybe(() => permissionsFor(standing, 'connection')),
     });
@@ -442,13 +447,17 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
   });
   const faceSchemas = schemas.organization.properties?.faces?.properties ?? {};
   const faces = Object.fromEntries(
-    some(Object.entries(faceSchemas)).map(([name, schema]) => [
-      name,
-      entry(schema, {
-        ...(schema.properties?.application && { application: pick(applicationNames) }),
-        ...(schema.properties?.plugins && { plugins: maybe(() => [{ topic: pick(TEXTS), creator: 'ann' }]) }),
-      }),
-    ]),
+    some(Object.entries(faceSchemas)).map(([name, schema]) => {
+      const application = pick(applicationNames);
+      const plugins = () => peopleOf(application).map((creator) => ({ topic: pick(TEXTS), creator }));
+      return [
+        name,
+        entry(schema, {
+          ...(schema.properties?.application && { application }),
+          ...(schema.properties?.plugins && { plugins: maybe(() => plugins().slice(0, 1)) }),
+        }),
+      ];
+    }),
   );
   return {
     organizations: [

@@ -58,7 +58,7 @@ export async function planApplication(
       `${name} is an agent: its ${key} comes from itself. A file may set enabled and description`,
     );
   }
-  const id = before?.id ?? plan.reserveId(organization.id, entry.name);
+  const id = before?.id ?? plan.reserveId('applications', `${organization.id}/${entry.name}`);
   const clientId = entry.clientId ?? before?.clientId ?? randomBytes(12).toString('hex');
   checkClientId(plan, name, clientId, before);
   const authMethod = entry.authMethod ?? before?.authMethod ?? 'client_secret_basic';

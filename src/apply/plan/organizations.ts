@@ -20,6 +20,7 @@ import { findResourceProblems } from '../resource-problems.ts';
 import type { ApplyOrganization, ApplyResource, ApplyRole } from '../schema.ts';
 import { addNoun, planNoun } from './noun.ts';
 import type { Plan, Planning } from './plan.ts';
+import { withCreatorIds } from './plugin-creators.ts';
 
 type WantedFaces = readonly (readonly [FaceName, Partial<FaceSettings>])[];
 
@@ -49,7 +50,7 @@ async function planFaces(
   entry: ApplyOrganization,
   id: string,
   before: Organization | undefined,
-  registration: boolean,
+  planning: Pick<Planning, 'registration' | 'administrators'>,
 ): Promise<Organization['faces']> {
   const faces: Record<string, FaceSettings> = { ...before?.faces };
   if (plan.isCleared('organizations', 'faces')) return undefined;
@@ -57,7 +58,11 @@ async function planFaces(
     const settings = await withApplicationId(plan, { ...entry, id }, `the face ${name} is`, wanted);
     if (!settings) continue;
     const isOpen = builtInFaces.some((face) => face.name === name && face.isOpenByDefault);
-    faces[name] = { enabled: true, registration: registration && isOpen, ...faces[name], ...settings };
+    const registration = planning.registration && isOpen;
+    const merged = { enabled: true, registration, ...faces[name], ...settings };
+    faces[name] = settings.plugins
+      ? await withCreatorIds(plan, { entry, id, before }, merged, planning)
+      : merged;
   }
   return Object.keys(faces).length === 0 ? undefined : faces;
 }
@@ -75,14 +80,15 @@ export async function checkAgents(plan: Plan, { id }: Pick<Organization, 'id'>):
 export async function planOrganization(
   plan: Plan,
   entry: ApplyOrganization,
-  { hosts, registration }: Planning,
+  planning: Planning,
 ): Promise<Organization> {
   const before = await plan.findBefore('organizations', 'name', entry.name);
   const id = before?.id ?? plan.newId('organizations');
-  for (const application of entry.applications ?? []) plan.reserveId(id, application.name);
-  const faces = await planFaces(plan, entry, id, before, registration);
+  for (const application of entry.applications ?? [])
+    plan.reserveId('applications', `${id}/${application.name}`);
+  const faces = await planFaces(plan, entry, id, before, planning);
   const name = `organization ${entry.name}`;
-  const foreign = entry.hosts?.filter((host) => !hosts.includes(host)) ?? [];
+  const foreign = entry.hosts?.filter((host) => !planning.hosts.includes(host)) ?? [];
   for (const host of foreign)
     plan.problems.push(`${name} lists the host ${host}, which GRANTABLE_HOSTS does not`);
   const agents =

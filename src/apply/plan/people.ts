@@ -95,6 +95,7 @@ async function planPerson(
   const moved = before !== undefined && before.canonicalEmail !== canonicalEmail;
   const { password, generated, ...hash } = await planPassword(plan, name, entry, before, deps, person);
   const given = {
+    id: before ? undefined : plan.findReservedId(`${realm}/${names.canonicalUsername}`),
     organization,
     realm,
     canonicalUsername: names.canonicalUsername,

@@ -56,7 +56,10 @@ export interface PasswordOptions {
   readonly comparePasswords: boolean;
 }
 
-export interface Planning extends ApplyDeps, PasswordOptions {}
+export interface Planning extends ApplyDeps, PasswordOptions {
+  /** Of the file. */
+  readonly administrators?: readonly { readonly username: string }[] | undefined;
+}
 
 /** A secret that is made here, for `generated-secrets.txt`. */
 export interface GeneratedSecret {
@@ -266,12 +269,18 @@ export class Plan {
     return this.#editing?.secretBytes(kind, size) ?? randomBytes(size);
   }
 
-  /** Under which an application is added that others of the file may name before. */
-  reserveId(organization: string, application: string): string {
-    const key = `${organization}/${application}`;
-    const id = this.#reserved.get(key) ?? this.newId('applications');
+  /**
+   * Under which an application or a user is added that others of the file may name before.
+   * @param key its unique key `name` or `username`
+   */
+  reserveId(collection: 'applications' | 'users', key: string): string {
+    const id = this.#reserved.get(key) ?? this.newId(collection);
     this.#reserved.set(key, id);
     return id;
+  }
+
+  findReservedId(key: string): string | undefined {
+    return this.#reserved.get(key);
   }
 
   /** Of an organization, or of an application or role of the organization. */
@@ -282,11 +291,11 @@ export class Plan {
     return (await this.lookup.applications.findBy('name', key))?.id ?? this.#reserved.get(key);
   }
 
-  /** Of a role, an organization or an application, which nouns name by id. */
+  /** Of a role, an organization, an application or a user, which nouns name by id. */
   async findName(id: string): Promise<string | undefined> {
-    const { roles, organizations, applications } = this.lookup;
+    const { roles, organizations, applications, users } = this.lookup;
     const noun = (await roles.get(id)) ?? (await organizations.get(id)) ?? (await applications.get(id));
-    return noun?.name;
+    return noun?.name ?? (await users.get(id))?.username;
   }
 
   /** Adds to `problems` what steps say of others that is not so. */

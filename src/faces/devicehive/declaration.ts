@@ -1,5 +1,5 @@
 import type { FaceDeclaration } from '../declaration.ts';
-import { findDeviceRights, withoutPluginsOf } from './device-rights.ts';
+import { findDeviceRights } from './device-rights.ts';
 import { deviceRights, settings } from './settings.ts';
 
 export const deviceHive: FaceDeclaration = {
@@ -10,7 +10,6 @@ export const deviceHive: FaceDeclaration = {
   ofUser: { description: 'Their rights over devices, for the face of DeviceHive.', schema: deviceRights },
   narrowing: ['plugins'],
   findDeviceRights,
-  withoutUser: withoutPluginsOf,
   uses: ['derived logins'],
   demo: {
     settings: { application: 'login' },

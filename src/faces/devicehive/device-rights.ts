@@ -3,7 +3,7 @@
  * may be from a time when the settings said otherwise.
  */
 import type { Users } from '../../directory/users.ts';
-import type { FaceSettings, Organization, User } from '../../nouns/index.ts';
+import type { Organization, User } from '../../nouns/index.ts';
 import {
   ALL_DEVICE_ACCESS,
   type DeviceAccess,
@@ -28,13 +28,13 @@ export function isLetIn({ realm, administers }: User, organization: Organization
 export async function mayRefresh(
   { realm, user: number, topic }: RefreshFacts,
   organization: Organization,
-  users: Pick<Users, 'findByLogin' | 'findNumber'>,
+  users: Pick<Users, 'find' | 'findNumber'>,
 ): Promise<boolean> {
   const plugin = settingsOf(organization)?.plugins?.find((known) => known.topic === topic);
   if (topic !== undefined && !plugin) return false;
   if (realm !== 'management') return true;
   const user = plugin
-    ? await users.findByLogin(realm, plugin.creator)
+    ? await users.find(plugin.creator)
     : number !== undefined && (await users.findNumber(number));
   return user ? user.realm === realm && isLetIn(user, organization) : false;
 }
@@ -44,7 +44,7 @@ export async function mayRefresh(
  * elsewhere.
  */
 export function findDeviceRights(user: User, organization: Organization | undefined): DeviceAccess {
-  const { realm, administers, faces, username } = user;
+  const { id, realm, administers, faces } = user;
   if (realm === 'management') {
     return organization && isLetIn(user, organization) ? ALL_DEVICE_ACCESS : NO_DEVICE_ACCESS;
   }
@@ -53,18 +53,11 @@ export function findDeviceRights(user: User, organization: Organization | undefi
   const extent = (dimension: Dimension, list: readonly string[] | undefined, usual: Extent): Extent =>
     list === undefined ? usual : toExtent(list, dimension);
   const { plugins = [] } = (organization && settingsOf(organization)) ?? {};
-  const topics = plugins.filter(({ creator }) => creator === username).map(({ topic }) => topic);
+  const topics = plugins.filter(({ creator }) => creator === id).map(({ topic }) => topic);
   return {
     actions: extent('actions', own.actions, new Set(CLIENT_ACTIONS)),
     networks: extent('networks', own.networks, new Set()),
     deviceTypes: extent('deviceTypes', own.deviceTypes, '*'),
     topics: new Set(topics),
   };
-}
-
-/** Plugins name their creator by user name. */
-export function withoutPluginsOf(settings: FaceSettings, { username }: User): FaceSettings | undefined {
-  const { plugins = [] } = settings as DeviceHiveSettings;
-  const left = plugins.filter(({ creator }) => creator !== username);
-  return left.length === plugins.length ? undefined : { ...settings, plugins: left };
 }

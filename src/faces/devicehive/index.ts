@@ -185,7 +185,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
         const { plugins = [] } = request.settings as DeviceHiveSettings;
         const plugin = plugins.find((known) => known.topic === topic);
         if (!plugin) throw new DeviceHiveRefusal(403, 'No permisions or invalid topic name');
-        if (plugin.creator !== caller.user.username) {
+        if (plugin.creator !== caller.user.id) {
           throw new DeviceHiveRefusal(403, `User with id ${caller.user.number} is not a plugin creator`);
         }
         return createPair(caller, caller.user, wanted, request, ask, true);

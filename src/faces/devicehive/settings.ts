@@ -9,7 +9,7 @@ import { administrators, application, enabled, refreshTtl, ttl } from '../declar
 const plugin = z.strictObject({
   topic: line.describe('The topic that the plugin listens to.'),
   creator: username.describe(
-    'Who may make tokens for it: the user name of a user of the application. The plugin goes when that user is removed or renamed.',
+    'Who may make tokens for it: the user name of a user of the application or, with `administrators`, of an administrator of the organization, whose names come first. The plugin goes when that user is removed.',
   ),
 });
 
