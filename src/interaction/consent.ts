@@ -77,6 +77,8 @@ export function showConsent(
     application: titleOf(client.application),
     organization: titleOf(client.organization),
     agent: describeAgent(client),
+    /** Who chose its name and where it sends people back to, by an older API. */
+    isOfPerson: client.application.owner !== undefined,
     ...describeRedirect(params.redirect_uri),
     username: user?.username,
     /** The person agreed to all of it before: one click continues. */

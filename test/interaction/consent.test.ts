@@ -130,6 +130,18 @@ describe('consent', () => {
     assert.ok(page.text.includes(RESOURCE));
   });
 
+  test('AZ-19 the page says that a person registered the application', async () => {
+    const { changes, directory, users } = server.server.foundations;
+    const web = (await (await directory.view()).findApplication('web'))!.application;
+    const { id: _, number: _number, version: _version, createdAt: _createdAt, ...like } = web;
+    const { id: owner } = (await users.findByLogin(web.realm, 'rob'))!;
+    const own = { name: `Acme Help ${MARKUP}`, clientId: 'help', owner, registeredThrough: web.id };
+    await changes.applications.create({ ...like, ...own }, { actor: 'test' });
+    const said = /Registered by a person<\/strong>, and not checked by acme/;
+    assert.match((await consentPage({ client_id: 'help' })).page.text, said);
+    assert.doesNotMatch((await consentPage({ prompt: 'consent' })).page.text, said);
+  });
+
   test('AZ-19 an app with a private scheme is shown by the scheme, not by a host', async () => {
     const { page } = await consentPage({ client_id: 'phone', redirect_uri: OWN_SCHEME });
     assert.match(page.text, /<strong>com\.example\.app:</);
