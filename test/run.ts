@@ -27,6 +27,7 @@ const OVER_MONGODB = [
   'test/admin/api/*.test.ts',
   'test/admin/explain-*.test.ts',
   'test/agents/*.test.ts',
+  'test/apply/handed-over.test.ts',
   'test/faces/*.test.ts',
   'test/tokens/**/*.test.ts',
   'test/webhooks/*.test.ts',

@@ -29,6 +29,7 @@ import {
 import { planApplication } from './plan/applications.ts';
 import { planConnection } from './plan/connections.ts';
 import { planDatasource } from './plan/datasources.ts';
+import { releasesOf } from './plan/handovers.ts';
 import { planOrganizationClient } from './plan/organization-client.ts';
 import {
   checkAgents,
@@ -125,6 +126,10 @@ export function createApply(deps: ApplyDeps): Apply {
       };
       try {
         await hashPasswords(steps, deps);
+        for (const { collection, noun, later } of releasesOf(plan, last)) {
+          const { version } = await deps.changes[collection].replace(noun as never, author);
+          Object.assign(later, { version });
+        }
         await removeAll(first);
         for (const [index, step] of steps.entries()) {
           await write(step, deps, author);

@@ -467,9 +467,9 @@ test('MT-05 another organization’s objects cannot be named', async (t) => {
   );
   assert.deepEqual(problems, [
     `resource ${RESOURCE} is another organization's: an identifier is unique on the server`,
-    'application thief/shop2: the clientId shop is taken',
     'user thief/eve: the organization has no role clerk-of-acme',
     `role thief/clerk names a resource that its organization does not have: ${RESOURCE}`,
+    'application thief/shop2: the clientId shop is taken',
     `application thief/reader names a resource that its organization does not have: ${RESOURCE}`,
     `application thief/further names a resource that its organization does not have: ${RESOURCE}`,
     `application thief/spy names a resource that its organization does not have: ${RESOURCE}`,
@@ -622,9 +622,9 @@ test('all that does not fit the store is said together, and nothing is written',
     'user acme/shopp/bob: the organization has no application shopp',
     'user acme/shop/ann: the organization has no role clerkk (did you mean clerk?)',
     'administrator rita: there is no organization acmee',
-    "administrator rita: the email address is root's already",
     "user acme/pages/eve has another user's username as email address",
     "user acme/pages/eve@acme.example has another user's email address as username",
+    "administrator rita: the email address is root's already",
   ]);
   assert.equal(await administration.storage.directory.revision(), revision);
 });

@@ -2,14 +2,7 @@
 import type { New } from '../../changes/changes.ts';
 import { eachNoun } from '../../directory/collections.ts';
 import { didYouMean } from '../../errors/similar.ts';
-import {
-  type CollectionName,
-  declarationOf,
-  type Nouns,
-  nameOf,
-  type UniqueKey,
-  uniqueValuesOf,
-} from '../../nouns/index.ts';
+import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
 import { MANAGEMENT_ID } from '../../nouns/names.ts';
 import type { Field, Referred, ServerSettings } from '../../nouns/noun.ts';
 import { type Entry, inFileOf, initialOf, isOptional, namedBy } from '../entries.ts';
@@ -61,38 +54,7 @@ export async function planNoun<C extends CollectionName>(
     }
     if (noun[key] === undefined) delete noun[key];
   }
-  await checkTaken(plan, collection, name, noun as unknown as Nouns[C], before);
   return noun as unknown as New<Nouns[C]>;
-}
-
-type Taken = (value: string, holder: Nouns[CollectionName]) => string;
-
-/** What another noun has already, as the end of a sentence. By all other unique keys entries find their own nouns. */
-const TAKEN: ReadonlyMap<string, Taken> = new Map<string, Taken>([
-  ['clientId', (clientId) => `the clientId ${clientId} is taken`],
-  ['channel', (value) => `the channel ${value.split('/').at(-1)} is taken`],
-  ['email', (_, holder) => `the email address is ${nameOf(holder)}'s already`],
-  [
-    'identity',
-    (value, holder) => {
-      const [, issuer, ...subject] = value.split(' ');
-      return `the identity ${subject.join(' ')} of ${issuer} is ${nameOf(holder)}'s already`;
-    },
-  ],
-]);
-
-async function checkTaken<C extends CollectionName>(
-  plan: Plan,
-  collection: C,
-  name: string,
-  noun: Nouns[C],
-  before: Nouns[C] | undefined,
-): Promise<void> {
-  for (const [key, value] of uniqueValuesOf(collection, noun)) {
-    const taken = TAKEN.get(key);
-    const holder = taken && (await plan.findHolder(collection, key as UniqueKey<C>, value));
-    if (holder && holder.id !== before?.id) plan.problems.push(`${name}: ${taken(value, holder)}`);
-  }
 }
 
 /** A list is shorter without what is removed, if the file does not say otherwise. */

@@ -3,12 +3,13 @@ import { findLostOwnerships, LastOwner, lostOwnerships, requireOwners } from '..
 import type { User } from '../../nouns/index.ts';
 import type { DirectoryStore, PageOptions } from '../../storage/contract.ts';
 import type { Plan } from './plan.ts';
+import { removalsOf } from './removals.ts';
 
 export async function checkOwners(plan: Plan): Promise<void> {
-  const people = toPeople(plan);
-  const requireOthers = async (name: string, roles: readonly string[]): Promise<void> => {
+  const after = { users: toPeople(plan), applications: plan.lookup.applications };
+  const requireOthers = async (name: string, roles: readonly string[], store = after): Promise<void> => {
     try {
-      await requireOwners({ users: people, applications: plan.lookup.applications }, roles);
+      await requireOwners(store, roles);
     } catch (error) {
       if (!(error instanceof LastOwner)) throw error;
       plan.problems.push(`${name}: ${error.description}`);
@@ -21,10 +22,27 @@ export async function checkOwners(plan: Plan): Promise<void> {
   for (const { collection, name, noun } of plan.removals.values()) {
     if (collection === 'users') await requireOthers(name, lostOwnerships(noun as User, undefined));
   }
+  const { first } = removalsOf(plan);
+  const users = without(plan.store.users, new Set(first.map(({ noun }) => noun.id)));
+  for (const { collection, name, noun } of first) {
+    if (collection !== 'users') continue;
+    await requireOthers(name, lostOwnerships(noun as User, undefined), { ...plan.store, users });
+  }
+}
+
+type People = Pick<DirectoryStore['users'], 'page'>;
+
+function without(users: People, gone: ReadonlySet<string>): People {
+  return {
+    async page(options: PageOptions) {
+      const page = await users.page(options);
+      return { ...page, items: page.items.filter(({ id }) => !gone.has(id)) };
+    },
+  };
 }
 
 /** The people as they will be, with those whom the file adds on the first page. */
-function toPeople({ store, steps, removals }: Plan): Pick<DirectoryStore['users'], 'page'> {
+function toPeople({ store, steps, removals }: Plan): People {
   const changed = new Map(
     steps.flatMap(({ collection, after, password }): [string, User][] => {
       if (collection !== 'users') return [];

@@ -25,6 +25,7 @@ import type { Targets } from '../../outgoing/targets.ts';
 import { Conflict, type DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { WebhookSecrets } from '../../webhooks/secrets.ts';
+import { TAKEN } from './taken.ts';
 
 /** What applying works with. */
 export interface ApplyDeps {
@@ -164,8 +165,18 @@ export class Plan {
     key: UniqueKey<C>,
     value: string,
   ): Promise<Nouns[C] | undefined> {
-    const known = this.#known(collection, key).get(value) as Nouns[C] | undefined;
-    return known ?? collectionOf(this.store, collection).findBy(key, value);
+    const known = this.findPlanned(collection, key, value) as Nouns[C] | undefined;
+    return known ?? this.#findOutside(collection, key, value);
+  }
+
+  /** A noun of the store that the file does not list. */
+  async #findOutside<C extends CollectionName>(
+    collection: C,
+    key: UniqueKey<C>,
+    value: string,
+  ): Promise<Nouns[C] | undefined> {
+    const stored = await collectionOf(this.store, collection).findBy(key, value);
+    return stored && this.nouns.has(stored.id) ? undefined : stored;
   }
 
   #known(collection: CollectionName, key: string): Map<string, Nouns[CollectionName]> {
@@ -197,7 +208,9 @@ export class Plan {
     } as unknown as Nouns[C];
     this.nouns.set(after.id, { collection, name, noun: after });
     for (const [key, value] of uniqueValuesOf(collection, after)) {
-      this.#known(collection, key).set(value, after);
+      const other = this.findPlanned(collection, key, value);
+      if (other && other.id !== after.id) this.problems.push(`${name}: ${TAKEN[key]?.(value, other)}`);
+      else this.#known(collection, key).set(value, after);
     }
     const isSame = before && isDeepStrictEqual(before, after) && extras.password === undefined;
     if (isSame) this.unchanged.push(name);
@@ -223,19 +236,29 @@ export class Plan {
     return found?.organization === organization ? found : undefined;
   }
 
-  /** Who will have the value, under another name or in the store; not what goes. */
+  /** The noun of the file that will have the value. */
+  findPlanned(collection: CollectionName, key: string, value: string): Nouns[CollectionName] | undefined {
+    return this.#known(collection, key).get(value);
+  }
+
+  /** Who will have the value, in the file or in the store. */
   async findHolder<C extends CollectionName>(
     collection: C,
     key: UniqueKey<C>,
     value: string,
   ): Promise<Nouns[C] | undefined> {
-    const holder = await this.#findBy(collection, key, value);
-    if (!holder || this.removals.has(referenceTo(collection, holder))) return undefined;
-    // People are not written in the order of the file.
-    if (collection === 'users') return holder;
-    const planned = (await this.#find(collection, holder.id)) ?? holder;
-    const has = uniqueValuesOf(collection, planned).some(([each, of]) => each === key && of === value);
-    return has ? holder : undefined;
+    const planned = this.findPlanned(collection, key, value) as Nouns[C] | undefined;
+    return planned ?? this.#findKeeper(collection, key, value);
+  }
+
+  /** A noun of the store that the file neither lists nor removes. */
+  async #findKeeper<C extends CollectionName>(
+    collection: C,
+    key: UniqueKey<C>,
+    value: string,
+  ): Promise<Nouns[C] | undefined> {
+    const holder = await this.#findOutside(collection, key, value);
+    return holder && this.removals.has(referenceTo(collection, holder)) ? undefined : holder;
   }
 
   /**
@@ -298,14 +321,20 @@ export class Plan {
     return noun?.name ?? (await users.get(id))?.username;
   }
 
-  /** Adds to `problems` what steps say of others that is not so. */
+  /** Adds to `problems` what steps say of others that is not so, and what they take from those that keep it. */
   async checkReferences(): Promise<void> {
+    const findBy: Lookup['users']['findBy'] = (key, value) => this.findHolder('users', key, value);
+    const lookup: Lookup = { ...this.lookup, users: { ...this.lookup.users, findBy } };
     for (const { collection, name, before, after } of this.steps) {
       for (const field of before ? findFixedChanges(collection, before, after) : []) {
         this.problems.push(`${name}: ${field} cannot be changed, make one with another name`);
       }
-      const broken = await findBrokenReferences(collection, after, this.lookup, before);
+      const broken = await findBrokenReferences(collection, after, lookup, before);
       this.problems.push(...broken.map((sentence) => `${name} ${sentence}`));
+      for (const [key, value] of uniqueValuesOf(collection, after)) {
+        const keeper = TAKEN[key] && (await this.#findKeeper(collection, key as never, value));
+        if (keeper) this.problems.push(`${name}: ${TAKEN[key]?.(value, keeper)}`);
+      }
     }
   }
 }

@@ -15,13 +15,13 @@ import {
   type OfOrganization,
   type Organization,
   type User,
-  uniqueValuesOf,
 } from '../../nouns/index.ts';
 import { type Reference, referencesOf, referenceTo } from '../../nouns/references.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
 import { applicationOf } from '../../nouns/values.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import type { ApplyOrganization } from '../schema.ts';
+import { mustGoFirst } from './handovers.ts';
 import type { Plan, Removal } from './plan.ts';
 
 /** Lists of an organization. What names others is removed before these. */
@@ -95,24 +95,24 @@ function namedIn<C extends CollectionName>(collection: C, noun: Nouns[C]): Refer
 }
 
 /**
- * They come after the changes, so that nothing names what is removed; but first where a change takes a unique value, such as
- * a client id, of one of them.
+ * They come after the changes, so that nothing names what is removed; but first where a change takes a value, such as a client id,
+ * that one of them cannot give up before, and what belongs to such a one too.
  * @returns in the order in which they go
  */
-export function removalsOf({ removals, steps }: Plan): {
-  first: readonly Removal[];
-  last: readonly Removal[];
-} {
+export function removalsOf(plan: Plan): { first: readonly Removal[]; last: readonly Removal[] } {
   const inOrder = PRUNED.flatMap((each) =>
-    [...removals.values()].filter(({ collection }) => collection === each),
+    [...plan.removals].filter(([, { collection }]) => collection === each),
   );
-  const keysOf = <C extends CollectionName>(collection: C, noun: Nouns[C]): string[] =>
-    uniqueValuesOf(collection, noun).map(([key, value]) => `${collection} ${key} ${value}`);
-  const wanted = new Set(steps.flatMap(({ collection, after }) => keysOf(collection, after)));
-  const count =
-    1 +
-    inOrder.findLastIndex(({ collection, noun }) => keysOf(collection, noun).some((key) => wanted.has(key)));
-  return { first: inOrder.slice(0, count), last: inOrder.slice(count) };
+  const early = new Set<string>();
+  for (const [to, removal] of inOrder.toReversed()) {
+    const { collection, noun } = removal;
+    const belongs = namedIn(collection, noun).some((named) => !named.isOptional && early.has(named.to));
+    if (belongs || mustGoFirst(plan, removal)) early.add(to);
+  }
+  const [first, last] = [true, false].map((isEarly) =>
+    inOrder.flatMap(([to, removal]) => (early.has(to) === isEarly ? [removal] : [])),
+  ) as [Removal[], Removal[]];
+  return { first, last };
 }
 
 /** Nouns of the organization; the people of `management` are the administrators. */
