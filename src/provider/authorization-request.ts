@@ -30,8 +30,8 @@ import { type KeptRequest, readKept, writeKept } from '../tokens/kept-request.ts
 import type { ProviderDeps } from './deps.ts';
 import { insideEngine } from './failures.ts';
 import { keepHintedPerson } from './id-token-hints.ts';
-import { applyMaxAge } from './max-age.ts';
 import { type ScopeLimits, type SortedScopes, sortScopes, tablesHeld } from './sort-scopes.ts';
+import { applyMaxAge } from './without-openid.ts';
 
 const NO_TABLES = toStored(NOTHING);
 

@@ -7,10 +7,10 @@ import { isUrl } from '../nouns/index.ts';
 import type { ProviderDeps } from './deps.ts';
 import type { Engine } from './engine.ts';
 import { createFailures } from './failures.ts';
-import { holdMaxAge } from './max-age.ts';
 import { createAuthzenMetadata, createMetadata } from './metadata.ts';
 import { METADATA_PATHS, PATHS } from './paths.ts';
 import { replaceQuery } from './query.ts';
+import { parametersWithoutOpenid } from './without-openid.ts';
 
 /** As they are registered: the engine's router would take other cases and a slash at the end for the same. */
 const OURS = /^\/(?:oauth|\.well-known)(?:\/|$)/i;
@@ -78,7 +78,7 @@ export function createProviderRoutes(engine: Engine, deps: ProviderDeps): Middle
     onPaths(METADATA_PATHS, createMetadata(deps)),
     onPaths([PATHS.authzen_metadata], createAuthzenMetadata(deps)),
     onPaths([PATHS.authorization], prompts),
-    onPaths([PATHS.authorization], holdMaxAge),
+    onPaths([PATHS.authorization], parametersWithoutOpenid),
     onPaths([PATHS.authorization], createAgentArrivals(deps)),
     engine.middleware,
   ]);

@@ -1,6 +1,7 @@
 /**
- * `max_age` of an authorization request without `openid`: the login must be recent enough for an API (RFC 9470 section 4).
- * The engine refuses the parameter there, so it reaches the request only behind the engine's own checks.
+ * Authorization requests without `openid`: the engine refuses the parameters of OpenID Connect there. `max_age` counts for
+ * APIs too (RFC 9470 section 4), so it reaches the request behind the engine's own checks. The others are ignored (RFC 6749
+ * section 3.1): they concern ID tokens, and libraries such as AppAuth always send a `nonce`.
  */
 import type { Middleware } from 'koa';
 import type { KoaContextWithOIDC } from 'oidc-provider';
@@ -15,11 +16,18 @@ declare module 'koa' {
   }
 }
 
-export const holdMaxAge: Middleware = (ctx, next) => {
-  const { max_age: maxAge, ...rest } = ctx.query;
-  if (typeof maxAge !== 'string' || maxAge === '' || scopesOf(rest.scope).includes('openid')) return next();
-  ctx.state.maxAge = maxAge;
-  replaceQuery(ctx, rest);
+const OF_ID_TOKENS = ['nonce', 'acr_values', 'claims', 'claims_locales'];
+
+/** What the request repeats stays: the engine refuses it. */
+export const parametersWithoutOpenid: Middleware = (ctx, next) => {
+  if (scopesOf(ctx.query.scope).includes('openid')) return next();
+  const query = { ...ctx.query };
+  for (const name of OF_ID_TOKENS) if (typeof query[name] === 'string') delete query[name];
+  if (typeof query.max_age === 'string' && query.max_age !== '') {
+    ctx.state.maxAge = query.max_age;
+    delete query.max_age;
+  }
+  replaceQuery(ctx, query);
   return next();
 };
 

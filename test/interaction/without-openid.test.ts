@@ -4,8 +4,7 @@ import { createBrowser } from '../support/browser.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { codeOf, createFlow, errorOf, type Flow, isLoginPage } from './flow.ts';
 
-/** What an API sends a person back with whose login is too old for it (RFC 9470 section 4). */
-describe('max_age of a request without openid', () => {
+describe('a request without openid', () => {
   let server: TestServer;
   let flow: Flow;
   before(async () => {
@@ -17,7 +16,7 @@ describe('max_age of a request without openid', () => {
   const request = (parameters: Record<string, string>) =>
     flow.request({ scope: 'orders.read', ...parameters });
 
-  test('asks for the password when the login is older', async ({ mock }) => {
+  test('with max_age asks for the password when the login is older, as RFC 9470 has it', async ({ mock }) => {
     const browser = createBrowser(server.issuer);
     await flow.tokens(browser, { scope: 'orders.read' });
     // The engine reads the time by itself.
@@ -35,7 +34,7 @@ describe('max_age of a request without openid', () => {
     assert.ok(Math.abs(at - Date.now() / 1000) < 60, String(at));
   });
 
-  test('that is 0 asks for the password always', async () => {
+  test('with max_age=0 asks for the password always', async () => {
     const browser = createBrowser(server.issuer);
     await flow.tokens(browser, { scope: 'orders.read' });
     assert.equal(errorOf(await browser.get(request({ prompt: 'none', max_age: '0' }).url)), 'login_required');
@@ -44,14 +43,30 @@ describe('max_age of a request without openid', () => {
     codeOf(new URL((await flow.logIn(browser, page)).url));
   });
 
-  test('counts in a posted request', async () => {
+  test('with max_age asks for the password when it is posted too', async () => {
     const browser = createBrowser(server.issuer);
     await flow.tokens(browser, { scope: 'orders.read' });
     const { origin, pathname, searchParams } = new URL(request({ max_age: '0' }).url);
     assert.ok(isLoginPage(await browser.post(origin + pathname, Object.fromEntries(searchParams))));
   });
 
-  test('that is not a number of seconds is refused, and the client is told', async () => {
+  test('may have parameters that belong to ID tokens, which some libraries always send', async () => {
+    for (const more of [
+      { nonce: 'n0nce' },
+      { acr_values: '1' },
+      { claims: '{}' },
+      { claims_locales: 'fr' },
+    ]) {
+      const { url, pkce } = request(more as Record<string, string>);
+      const answer = await flow.authorize(createBrowser(server.issuer), url);
+      const { json } = await flow.redeem(codeOf(answer), pkce.verifier);
+      assert.deepEqual([json.scope, json.id_token], ['orders.read', undefined]);
+    }
+    const repeated = `${request({ nonce: 'a' }).url}&nonce=b`;
+    assert.equal(errorOf(await createBrowser(server.issuer).get(repeated)), 'invalid_request');
+  });
+
+  test('with a max_age that is not a number of seconds is refused at the client', async () => {
     for (const max_age of ['-1', '1.5', 'soon', '1e400', ' ']) {
       const { searchParams } = new URL(
         (await createBrowser(server.issuer).get(request({ max_age }).url)).url,
