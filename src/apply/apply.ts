@@ -193,8 +193,8 @@ async function planFile(given: ApplyFile, deps: ApplyDeps, options: ApplyOptions
   await plan.checkReferences();
   await checkOwners(plan);
   await checkRemovals(plan, MANAGEMENT);
-  for (const [organization] of organizations) {
-    await checkRemovals(plan, organization);
+  for (const [organization, entry] of organizations) {
+    await checkRemovals(plan, organization, entry);
     await noteRights(plan, organization, { ofUsers: options.dryRun === true });
   }
   return plan;

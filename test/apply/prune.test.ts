@@ -209,6 +209,14 @@ test('a noun that stays and needs a removed one is a problem before the first wr
       /^application acme\/kiosk .* by organization acme:/,
     ],
     [
+      {
+        ...KEPT,
+        applications: both('applications'),
+        faces: { devicehive: { application: 'kiosk', plugins: [{ topic: 'news', creator: 'bob' }] } },
+      },
+      /^user acme\/kiosk\/bob .* by organization acme:/,
+    ],
+    [
       { ...KEPT, applications: [{ ...KEPT.applications[0], mayExchange: ['kiosk'] }] },
       /^application acme\/kiosk .* by application acme\/shop:/,
     ],

@@ -9,6 +9,7 @@ import {
   type Application,
   type CollectionName,
   declarationOf,
+  type FaceSettings,
   type Nouns,
   nameOf,
   OF_ORGANIZATION,
@@ -135,9 +136,13 @@ interface Needed {
 
 /**
  * Adds to the problems what stays and needs what goes, and to the notes how many lose a role. What the file does not list
- * may lose a role or a partner; what it lists must not name those itself.
+ * may lose a role, a partner or a plugin; what it lists must not name those itself.
  */
-export async function checkRemovals(plan: Plan, organization: Organization): Promise<void> {
+export async function checkRemovals(
+  plan: Plan,
+  organization: Organization,
+  { faces = {} }: Pick<ApplyOrganization, 'faces'> = {},
+): Promise<void> {
   const found = [...plan.removals]
     .filter(([, { noun }]) => noun.organization === organization.id)
     .map(([to, { name }]): [string, Needed] => [to, { name, neededBy: new Set(), takenFrom: 0 }]);
@@ -145,6 +150,11 @@ export async function checkRemovals(plan: Plan, organization: Organization): Pro
   const removed = new Map(found);
   for (const { collection, name, noun } of plan.nouns.values()) {
     for (const { to } of namedIn(collection, noun)) removed.get(to)?.neededBy.add(name);
+  }
+  for (const [face, { plugins = [] }] of Object.entries<Partial<FaceSettings>>(faces)) {
+    const planned = plugins.length > 0 ? organization.faces?.[face]?.plugins : undefined;
+    for (const { creator } of planned ?? [])
+      removed.get(creator)?.neededBy.add(`organization ${organization.name}`);
   }
   for (const collection of PRUNED) {
     for await (const noun of eachOf(collection, organization, plan.store)) {
