@@ -154,7 +154,9 @@ function preamble(name: string, counts: readonly string[]): string {
     'nouns anew makes new secrets, or says which it needs. What is left out otherwise is as in a new noun.',
     ...(counts.length === 0
       ? []
-      : [`An apply file cannot say: ${counts.join(', ')}. Applying this file leaves them as they are.`]),
+      : [
+          `An apply file cannot say: ${counts.join(', ')}. Applying this file leaves them as they are, but \`--prune\` removes what an apply file made.`,
+        ]),
   ];
   return lines.map((line) => `# ${line}\n`).join('');
 }

@@ -299,6 +299,20 @@ test('rights on tables that were removed are not written back', async (t) => {
   assert.deepEqual(again.changes, [], text);
 });
 
+test('a connection whose application lost the resource is written back', async (t) => {
+  const administration = await openAdministration(t);
+  const shop = { name: 'shop', clientId: 'shop', resource: API, permissions: { isAdmin: true } };
+  const acme = { name: 'acme', resources: [{ identifier: API }, { identifier: 'urn:other' }] };
+  const connections = [{ name: 'site', application: 'shop', resource: API }];
+  await administration.apply(fileOf({ organizations: [{ ...acme, applications: [shop], connections }] }));
+  const moved = { ...shop, resource: 'urn:other', permissions: { isAdmin: true } };
+  await administration.apply(fileOf({ organizations: [{ ...acme, applications: [moved] }] }));
+  const file = parseApplyFile(await written(administration), 'written');
+  const { changes, notes } = await administration.apply(file, { prune: true });
+  assert.deepEqual(changes, []);
+  assert.match(String(notes), /connection acme\/site is for .*may not have tokens/);
+});
+
 test('the nouns of the server itself are written back, with its administrators', async (t) => {
   const administration = await openAdministration(t);
   const { storage, store, config, apply } = administration;

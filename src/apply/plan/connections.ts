@@ -92,7 +92,9 @@ async function findStanding(
     return undefined;
   }
   if (!application.ceilings.some((ceiling) => ceiling.resource === resource)) {
-    plan.problems.push(`${name} is for ${resource}, for which its application may not have tokens`);
+    // One that was made before its application lost the resource stays, and is of no use.
+    const told = before ? plan.notes : plan.problems;
+    told.push(`${name} is for ${resource}, for which its application may not have tokens`);
   }
   const owner = await findOwner(plan, name, application, entry, before);
   return { application: application.id, resource, owner };
