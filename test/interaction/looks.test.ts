@@ -49,9 +49,9 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
           const parts = { tables: { orders: { read: true }, 'public.users': { read: ALTERNATIVES } } };
           acme.roles.push({ name: 'parts', scopes: ['orders.read'], permissions: parts });
           acme.users.push({ username: 'lena', password: PASSWORD, application: 'web', roles: ['parts'] });
-          acme.applications.find(({ name }: { name: string }) => name === 'web').permissions = {
-            tables: { ...permissions.tables, 'public.users': { read: true } },
-          };
+          const web = acme.applications.find(({ name }: { name: string }) => name === 'web');
+          web.permissions = { tables: { ...permissions.tables, 'public.users': { read: true } } };
+          acme.applications.push({ ...web, name: 'long', clientId: 'long', displayName: 'W'.repeat(80) });
         },
       }),
     ]);
@@ -174,12 +174,69 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
         assert.deepEqual(faults, { beyondPage: false, beyondCard: 0, torn: [] }, `${width} px`);
       }
     }
+    // Who says what is written on a button presses it (WCAG 2.5.3).
+    assert.equal(
+      await page.getAttribute('section button', 'aria-label'),
+      `End this access: ${'W'.repeat(100)}`,
+    );
     await page.dblclick('section button');
     await page.waitForSelector('[role=status]');
     assert.equal(await page.locator('section').count(), 0);
     await page.reload();
     assert.equal(await page.locator('section').count(), 0);
     await context.close();
+  });
+
+  test('cells of a narrow table stand in the middle under their headings', async () => {
+    const page = await openLogin();
+    await logIn(page, 'ann', PASSWORD);
+    await page.waitForSelector('table');
+    await page.setViewportSize({ width: 320, height: 700 });
+    const off = await page.evaluate(`(() => {
+      const middleOf = (cell) => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        const { left, right } = range.getBoundingClientRect();
+        return (left + right) / 2;
+      };
+      const [head, ...rows] = [...document.querySelectorAll('tr')].map((row) => [...row.children].slice(1).map(middleOf));
+      return Math.max(...rows.flatMap((row) => row.map((middle, column) => Math.abs(middle - head[column]))));
+    })()`);
+    assert.ok(Number(off) < 2, `${off} px`);
+  });
+
+  test('a logout of an application with a long name stays in its card', async () => {
+    const page = await openLogin();
+    await logIn(page, 'ann', PASSWORD);
+    await page.waitForSelector('table');
+    await page.goto(`${server.issuer}/oauth/logout?client_id=long`);
+    assert.match((await page.textContent('button.plain')) ?? '', /^Log out of W{80} only$/);
+    for (const width of SIZES) {
+      await page.setViewportSize({ width, height: 700 });
+      assert.deepEqual(await findFaults(page), { beyondPage: false, beyondCard: 0, torn: [] }, `${width} px`);
+    }
+  });
+
+  test('borders of fields have a contrast of 3 to 1 (WCAG 1.4.11)', async () => {
+    const page = await openLogin();
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      const contrast = await page.evaluate(`(() => {
+        const pixel = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+        const luminance = (color) => {
+          pixel.fillStyle = color;
+          pixel.fillRect(0, 0, 1, 1);
+          const [r, g, b] = [...pixel.getImageData(0, 0, 1, 1).data].map((each) =>
+            each <= 10 ? each / 3294.6 : ((each / 255 + 0.055) / 1.055) ** 2.4,
+          );
+          return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
+        const border = luminance(getComputedStyle(document.querySelector('#username')).borderTopColor);
+        const around = luminance(getComputedStyle(document.body).backgroundColor);
+        return (Math.max(border, around) + 0.05) / (Math.min(border, around) + 0.05);
+      })()`);
+      assert.ok(Number(contrast) >= 3, `${colorScheme}: ${contrast}`);
+    }
   });
 
   test('after a wrong password the cursor is in its field, which says what is wrong', async () => {
