@@ -143,9 +143,13 @@ export function createPasswordLinks(deps: PasswordLinksDeps) {
       return expiresAt;
     },
 
-    /** Whose link it is, without using it up. @throws ProofRejected, TooManyAttempts as `redeem` */
-    find(token: string, authorOf: AuthorOf): Promise<User> {
-      return withLink(token, authorOf, async (user) => user);
+    /**
+     * Whose link it is, without using it up.
+     * @returns with `minLength`, the characters that the new password needs
+     * @throws ProofRejected, TooManyAttempts as `redeem`
+     */
+    find(token: string, authorOf: AuthorOf): Promise<User & { readonly minLength: number }> {
+      return withLink(token, authorOf, async (user) => ({ ...user, minLength: await minLengthOf(user) }));
     },
 
     /**

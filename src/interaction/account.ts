@@ -5,6 +5,7 @@ import { userSubject } from '../directory/subjects.ts';
 import { UnfitPassword } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { titleOf } from '../nouns/index.ts';
+import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
 import { VersionConflict } from '../storage/contract.ts';
 import { bindBrowser, requireBinding } from './account-cookie.ts';
 import { requireNamed } from './account-login.ts';
@@ -14,6 +15,11 @@ import { isProblem, type Problem, type ProvedUser, provePassword } from './proof
 
 const PURPOSE = 'account/password';
 const NOT_REPEATED: Problem = { problem: 'The new password was not repeated exactly.', field: 'repeated' };
+
+function minLengthFor({ realm, minPasswordLength }: ActiveApplication['application']): number {
+  if (realm === 'management') return MIN_PASSWORD_LENGTH.administrator;
+  return minPasswordLength ?? MIN_PASSWORD_LENGTH.user;
+}
 
 function show(
   ctx: Context,
@@ -30,6 +36,7 @@ function show(
     problem: message.problem,
     invalid: message.field,
     done: message.done === true,
+    minLength: minLengthFor(client.application),
     username: message.username ?? '',
     tokenName: FORM_TOKEN,
     token: forms.token(binding, PURPOSE),

@@ -17,7 +17,7 @@ interface Page {
   readonly username: string;
   readonly problem?: Problem;
   /** Absent: it was done. */
-  readonly link?: { readonly token: string; readonly binding: string };
+  readonly link?: { readonly token: string; readonly binding: string; readonly minLength: number };
 }
 
 function show(ctx: Context, { views, forms }: PageDeps, { username, problem, link }: Page): void {
@@ -29,6 +29,7 @@ function show(ctx: Context, { views, forms }: PageDeps, { username, problem, lin
     invalid: problem?.field,
     done: link === undefined,
     linkToken: link?.token,
+    minLength: link?.minLength,
     tokenName: FORM_TOKEN,
     token: link && forms.token(link.binding, PURPOSE),
   });
@@ -53,18 +54,20 @@ async function withGoodLink<T>(work: () => Promise<T>): Promise<T> {
 
 export async function showNewPassword(ctx: Context, deps: PageDeps): Promise<void> {
   const token = typeof ctx.query.token === 'string' ? ctx.query.token : '';
-  const { username } = await withGoodLink(() => deps.passwordLinks.find(token, () => authorFor(ctx)));
-  show(ctx, deps, { username, link: { token, binding: bindBrowser(ctx, deps) } });
+  const { username, minLength } = await withGoodLink(() =>
+    deps.passwordLinks.find(token, () => authorFor(ctx)),
+  );
+  show(ctx, deps, { username, link: { token, binding: bindBrowser(ctx, deps), minLength } });
 }
 
 export async function submitNewPassword(ctx: Context, deps: PageDeps): Promise<void> {
   const { passwordLinks } = deps;
   const binding = requireBinding(ctx, deps);
   const { token = '', password = '', repeated = '' } = deps.forms.require(ctx, binding, PURPOSE);
-  const { username } = await withGoodLink(() => passwordLinks.find(token, () => authorFor(ctx)));
+  const { username, minLength } = await withGoodLink(() => passwordLinks.find(token, () => authorFor(ctx)));
   const again = (problem: Problem): void => {
     ctx.status = 400;
-    show(ctx, deps, { username, problem, link: { token, binding } });
+    show(ctx, deps, { username, problem, link: { token, binding, minLength } });
   };
   if (password !== repeated) {
     again({ problem: 'The password was not repeated exactly.', field: 'repeated' });

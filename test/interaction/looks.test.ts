@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
+import { runBeside } from '../cli/run.ts';
 import { addAgent } from '../support/agents.ts';
 import { createBrowser } from '../support/browser.ts';
 import { chromiumMissing, startChromium } from '../support/chromium.ts';
@@ -51,6 +52,7 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
           acme.users.push({ username: 'lena', password: PASSWORD, application: 'web', roles: ['parts'] });
           const web = acme.applications.find(({ name }: { name: string }) => name === 'web');
           web.permissions = { tables: { ...permissions.tables, 'public.users': { read: true } } };
+          web.minPasswordLength = 11;
           acme.applications.push({ ...web, name: 'long', clientId: 'long', displayName: 'W'.repeat(80) });
         },
       }),
@@ -293,6 +295,24 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
         const faults = await findFaults(page);
         assert.deepEqual(faults, { beyondPage: false, beyondCard: 0, torn: [] }, `${width} px ${font}`);
       }
+    }
+  });
+
+  test('a person is told how long a new password must be before typing one', async () => {
+    const page = await (await browser.newContext()).newPage();
+    await page.goto(`${server.issuer}/account/password?application=web`);
+    await page.waitForSelector('text=At least 11 characters.');
+    for (const [name, least] of [
+      ['acme/web/lena', 11],
+      ['management/ada', 15],
+    ] as const) {
+      if (name === 'management/ada') {
+        const made = await runBeside(server, ['administrator', 'create', 'ada', '--generate']);
+        assert.equal(made.code, 0, made.err);
+      }
+      const { out } = await runBeside(server, ['user', 'reset-password', name]);
+      await page.goto(JSON.parse(out).link);
+      await page.waitForSelector(`text=At least ${least} characters.`);
     }
   });
 });
