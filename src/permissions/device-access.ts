@@ -115,8 +115,11 @@ export function toExtent(list: readonly unknown[], dimension: Dimension): Extent
   return new Set(list.map((value) => requireValue(value, dimension)));
 }
 
+/** Whether a text can be a value of a dimension; `*` stands for all, and is not a value. */
+export const isDeviceValue = (text: string): boolean => text.length <= MAX_LENGTH && VALUE.test(text);
+
 function requireValue(value: unknown, dimension: Dimension): string {
-  if (typeof value !== 'string' || value.length > MAX_LENGTH || !VALUE.test(value)) {
+  if (typeof value !== 'string' || !isDeviceValue(value)) {
     throw new PermissionsError('malformed', `${dimension} must be a list of names and numbers, as text.`);
   }
   if (dimension !== 'actions') return value;

@@ -293,6 +293,24 @@ describe('DeviceHive: plugins are of a user, not of a user name', () => {
   }
 });
 
+test('a topic that tokens cannot name is refused, and gives nothing where it is stored', async () => {
+  await assert.rejects(start({}, [{ topic: 'my topic', creator: 'ann' }]), /topic is not made of/);
+  await assert.rejects(start({}, [{ topic: '*', creator: 'ann' }]), /topic is not made of/);
+  await using own = await start();
+  const { client, server } = own;
+  const { id: creator } = await findUser(server, 'ann');
+  const plugins = ['my topic', '*', 'other'].map((topic) => ({ topic, creator }));
+  await setDeviceHive(server, { plugins: [...plugins, { topic: TOPIC, creator: 'of another' }] });
+  const { accessToken } = await client.login();
+  await client.makePair(accessToken, { userId: numberOf(accessToken), actions: [3] });
+  const [{ topics }] = (await server.introspect(accessToken)).authorization_details.filter(
+    ({ type }: { type: string }) => type.includes('device'),
+  );
+  assert.deepEqual(topics, ['other']);
+  const [status] = await client.toldOfPlugin(accessToken);
+  assert.equal(status, 403);
+});
+
 test('TX-12 a caller that makes pairs without end is slowed down', async () => {
   await using own = await start({ GRANTABLE_EXCHANGE_LIMIT: '4/1m' });
   const { client, server } = own;

@@ -449,7 +449,7 @@ export function randomApplyFile(seed: number): { organizations: Entry[] } {
   const faces = Object.fromEntries(
     some(Object.entries(faceSchemas)).map(([name, schema]) => {
       const application = pick(applicationNames);
-      const plugins = () => peopleOf(application).map((creator) => ({ topic: pick(TEXTS), creator }));
+      const plugins = () => peopleOf(application).map((creator) => ({ topic: unique('topic'), creator }));
       return [
         name,
         entry(schema, {

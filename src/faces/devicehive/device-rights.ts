@@ -8,6 +8,7 @@ import {
   ALL_DEVICE_ACCESS,
   type DeviceAccess,
   type Dimension,
+  isDeviceValue,
   NO_DEVICE_ACCESS,
   toExtent,
 } from '../../permissions/device-access.ts';
@@ -58,6 +59,7 @@ export function findDeviceRights(user: User, organization: Organization | undefi
     actions: extent('actions', own.actions, new Set(CLIENT_ACTIONS)),
     networks: extent('networks', own.networks, new Set()),
     deviceTypes: extent('deviceTypes', own.deviceTypes, '*'),
-    topics: new Set(topics),
+    // Stored settings may have topics that no token can name.
+    topics: new Set(topics.filter(isDeviceValue)),
   };
 }

@@ -1,13 +1,18 @@
 /** What an apply file says of DeviceHive: of an organization, and of its users. */
 import { z } from 'zod';
 import type { FaceSettings } from '../../nouns/index.ts';
-import { line, listOf, username, webSocketUrl } from '../../nouns/values.ts';
-import { DIMENSIONS, type Dimension, toExtent } from '../../permissions/device-access.ts';
+import { listOf, text, username, webSocketUrl } from '../../nouns/values.ts';
+import { DIMENSIONS, type Dimension, isDeviceValue, toExtent } from '../../permissions/device-access.ts';
 import { PermissionsError } from '../../permissions/errors.ts';
 import { administrators, application, enabled, refreshTtl, ttl } from '../declaration.ts';
 
+/** As tokens spell it: what cannot be had cannot be given either. */
+const topic = text('text', (value) =>
+  isDeviceValue(value) ? undefined : 'is not made of 1 to 128 letters, digits, dots and _ : @ / -',
+);
+
 const plugin = z.strictObject({
-  topic: line.describe('The topic that the plugin listens to.'),
+  topic: topic.describe('The topic that the plugin listens to.'),
   creator: username.describe(
     'Who may make tokens for it: the user name of a user of the application or, with `administrators`, of an administrator of the organization, whose names come first. The plugin goes when that user is removed.',
   ),
