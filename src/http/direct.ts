@@ -135,7 +135,7 @@ export function createDirectLane(deps: DirectLaneDeps): RequestListener {
   const headersOf = new Map(
     [...endpoints.keys()].map((path) => {
       const headers = {
-        ...securityHeadersFor(deps.issuer),
+        ...securityHeadersFor(deps.issuer, path),
         ...(deps.pagePaths.includes(path) && { Vary: 'Origin' }),
         'Content-Type': 'application/json; charset=utf-8',
       };

@@ -1,5 +1,6 @@
 /** Headers that keep browsers and caches from helping an attacker; for every answer, also errors. */
 import type { Context, Middleware } from 'koa';
+import { PATHS } from '../provider/paths.ts';
 import { isLoginOrLogout } from './pages.ts';
 
 /** The engine adds the hash of its one script (`response_mode=form_post`) to the list it finds here. */
@@ -54,17 +55,22 @@ function settleScripts(ctx: Context): void {
 const transportHeaders = (issuer: string) =>
   issuer.startsWith('https:') ? { 'Strict-Transport-Security': HSTS } : {};
 
+/** RFC 6749 section 5.1 asks for it where tokens are given out, for caches that know HTTP/1.0 only. */
+const TOKEN_ANSWERS = { Pragma: 'no-cache' };
+
 /** Those of answers that no person is sent through. */
-export function securityHeadersFor(issuer: string): Readonly<Record<string, string>> {
-  return { ...OTHER_HEADERS, ...transportHeaders(issuer) };
+export function securityHeadersFor(issuer: string, path: string): Readonly<Record<string, string>> {
+  return { ...OTHER_HEADERS, ...transportHeaders(issuer), ...(path === PATHS.token && TOKEN_ANSWERS) };
 }
 
 export function createSecurityHeaders({ issuer }: { issuer: string }): Middleware {
   const betweenClients = Object.entries({ ...BETWEEN_CLIENTS_HEADERS, ...transportHeaders(issuer) });
-  const others = Object.entries(securityHeadersFor(issuer));
+  const others = Object.entries(securityHeadersFor(issuer, ''));
+  const token = Object.entries(securityHeadersFor(issuer, PATHS.token));
   return async function securityHeaders(ctx, next) {
     const isBetweenClients = isLoginOrLogout(ctx.path) || INTERACTION.test(ctx.path);
-    for (const [name, value] of isBetweenClients ? betweenClients : others) ctx.res.setHeader(name, value);
+    const headers = ctx.path === PATHS.token ? token : isBetweenClients ? betweenClients : others;
+    for (const [name, value] of headers) ctx.res.setHeader(name, value);
     await next();
     if (isBetweenClients && !ctx.headerSent) settleScripts(ctx);
   };

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startServer } from '../support/server.ts';
+import { basic, startServer } from '../support/server.ts';
 import { mirror, type Reply, startShell } from './shell.ts';
 
 const BETWEEN_CLIENTS_POLICY =
@@ -49,6 +49,23 @@ test('TE-11 every answer of the shell carries the security headers and no-store'
     assert.equal(reply.headers['cache-control'], 'no-store', path);
     assert.equal(reply.headers['strict-transport-security'], 'max-age=31536000', path);
   }
+});
+
+test('answers of the token endpoint also forbid caches of HTTP/1.0 to keep them', async () => {
+  await using server = await startServer();
+  const ask = (path: string, more: Record<string, string> = {}) =>
+    fetch(server.issuer + path, {
+      method: 'POST',
+      headers: { authorization: basic('machine', server.secretOf('machine')), ...more },
+      body: new URLSearchParams({ grant_type: 'client_credentials' }),
+    });
+  const inLane = await ask('/oauth/token');
+  const onKoa = await ask('/oauth/token?');
+  const refused = await ask('/oauth/token', { authorization: 'Basic x' });
+  for (const { status, headers } of [inLane, onKoa, refused])
+    assert.equal(headers.get('pragma'), 'no-cache', String(status));
+  assert.deepEqual([inLane.status, onKoa.status, refused.status], [200, 200, 401]);
+  assert.equal((await ask('/oauth/introspect')).headers.get('pragma'), null);
 });
 
 test('HSTS is said for an https issuer only', async () => {
