@@ -61,7 +61,7 @@ test('answers of the token endpoint also forbid caches of HTTP/1.0 to keep them'
     });
   const inLane = await ask('/oauth/token');
   const onKoa = await ask('/oauth/token?');
-  const refused = await ask('/oauth/token', { authorization: 'Basic x' });
+  const refused = await ask('/oauth/token', { authorization: basic('machine', 'wrong') });
   for (const { status, headers } of [inLane, onKoa, refused])
     assert.equal(headers.get('pragma'), 'no-cache', String(status));
   assert.deepEqual([inLane.status, onKoa.status, refused.status], [200, 200, 401]);
