@@ -1,13 +1,11 @@
 /** Tables, groups and columns that an apply file names, held against the catalogue of their resource. */
-import { didYouMean } from '../errors/similar.ts';
+import { didYouMean, MAX_HINTS } from '../errors/similar.ts';
 import { cut, listSome } from '../errors/texts.ts';
 import { ACTIONS, toActions } from '../permissions/actions.ts';
 import { type Catalogue, findMisfits, type Misfit, namesIn } from '../permissions/catalogue.ts';
 import type { Permissions } from '../permissions/permissions.ts';
 import { toGroup } from '../permissions/table-ids.ts';
 
-/** To look for a similar name takes time with each of many tables. */
-const MAX_HINTS = 10;
 const MAX_SHOWN = 40;
 
 interface UnknownName {

@@ -1,7 +1,7 @@
 /** What the schema has against an apply file, in words for the person who wrote the file. */
 import { z } from 'zod';
 import type { FieldProblem } from '../errors/domain.ts';
-import { didYouMean } from '../errors/similar.ts';
+import { didYouMean, MAX_HINTS } from '../errors/similar.ts';
 import { cut } from '../errors/texts.ts';
 import { applyFile } from './schema.ts';
 import type { Located, Path, YamlDocument } from './yaml-document.ts';
@@ -44,9 +44,9 @@ function findProblems(issue: z.core.$ZodIssue, whole: unknown, schema: z.ZodType
   const { path } = issue;
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(schema, path);
-    return issue.keys.map((key) => ({
+    return issue.keys.map((key, index) => ({
       path,
-      message: `unknown key ${key}${didYouMean(key, known)}`,
+      message: `unknown key ${cut(key, MAX_SHOWN)}${index < MAX_HINTS ? didYouMean(key, known) : ''}`,
       culprit: key,
     }));
   }

@@ -50,12 +50,19 @@ export interface FieldProblem {
   readonly detail: string;
 }
 
+/** A body has problems with as many members as fit into it, and an answer says several words about each. */
+const MOST_FIELD_PROBLEMS = 100;
+
 /** Members of a body are malformed, or do not fit what they name; nothing was written. */
 export class FieldsRefused extends DomainError {
   override readonly status = 422;
+  /** The first of them. */
   readonly errors: readonly FieldProblem[];
-  constructor(errors: readonly FieldProblem[]) {
-    super({ description: `${errors.map(({ detail }) => detail.replace(/\.$/, '')).join('; ')}.` });
+  constructor(all: readonly FieldProblem[]) {
+    const errors = all.slice(0, MOST_FIELD_PROBLEMS);
+    const told = errors.map(({ detail }) => detail.replace(/\.$/, ''));
+    if (all.length > errors.length) told.push(`and ${all.length - errors.length} more`);
+    super({ description: `${told.join('; ')}.` });
     this.errors = errors;
   }
 }

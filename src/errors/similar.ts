@@ -1,12 +1,17 @@
 /** "Did you mean": the candidate that a mistyped name is closest to. */
 
+/** Names of one list that are compared with candidates: a hostile list has thousands. */
+export const MAX_HINTS = 10;
+
 /** Undefined if none is close: more than a third of the letters differ. Case does not count. */
 export function findSimilar(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase();
   let best: { candidate: string; distance: number } | undefined;
   for (const candidate of candidates) {
-    const distance = countEdits(wanted, candidate.toLowerCase());
     const allowed = Math.floor(Math.max(wanted.length, candidate.length) / 3);
+    // Of a very long name this is known without looking at its letters.
+    if (Math.abs(wanted.length - candidate.length) > allowed) continue;
+    const distance = countEdits(wanted, candidate.toLowerCase());
     if (distance <= allowed && (!best || distance < best.distance)) best = { candidate, distance };
   }
   return best?.candidate;

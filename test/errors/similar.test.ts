@@ -22,3 +22,9 @@ test('a name without a similar name finds nothing', () => {
     assert.equal(findSimilar(name, ['grants', 'redirectUris']), undefined, name);
   assert.equal(findSimilar('grants', []), undefined);
 });
+
+test('DO-08 a name of millions of letters is not compared letter by letter', () => {
+  const candidates = Array.from({ length: 100 }, (_, at) => `candidate${at}`);
+  // Letter by letter this would take a minute.
+  assert.equal(findSimilar('a'.repeat(10_000_000), candidates), undefined);
+});

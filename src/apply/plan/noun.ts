@@ -1,7 +1,7 @@
 /** One noun as a file wants it: what the file says, else what is there, else what a new one has. */
 import type { New } from '../../changes/changes.ts';
 import { eachNoun } from '../../directory/collections.ts';
-import { didYouMean } from '../../errors/similar.ts';
+import { didYouMean, MAX_HINTS } from '../../errors/similar.ts';
 import { type CollectionName, declarationOf, type Nouns } from '../../nouns/index.ts';
 import { MANAGEMENT_ID } from '../../nouns/names.ts';
 import type { Field, Referred, ServerSettings } from '../../nouns/noun.ts';
@@ -83,18 +83,22 @@ export async function findIds(
   names: readonly string[],
 ): Promise<string[]> {
   const ids: string[] = [];
+  const unknown: string[] = [];
   for (const name of names) {
     const id = await plan.findId(kind, organization, name);
-    if (id !== undefined) ids.push(id);
-    else if (kind === 'organization') plan.problems.push(`${what}: there is no organization ${name}`);
-    else {
-      const roles = kind === 'role' ? await Array.fromAsync(eachNoun(plan.store.roles, organization)) : [];
-      const hint = didYouMean(
-        name,
-        roles.map((role) => role.name),
-      );
-      plan.problems.push(`${what}: the organization has no ${kind} ${name}${hint}`);
-    }
+    if (id === undefined) unknown.push(name);
+    else ids.push(id);
+  }
+  const mayHint = kind === 'role' && unknown.length > 0;
+  const roles = mayHint ? await Array.fromAsync(eachNoun(plan.store.roles, organization)) : [];
+  const known = roles.map((role) => role.name);
+  for (const [index, name] of unknown.entries()) {
+    const hint = index < MAX_HINTS ? didYouMean(name, known) : '';
+    plan.problems.push(
+      kind === 'organization'
+        ? `${what}: there is no organization ${name}`
+        : `${what}: the organization has no ${kind} ${name}${hint}`,
+    );
   }
   return ids;
 }

@@ -45,6 +45,23 @@ describe('bodies of the administration API', () => {
     );
   });
 
+  test('DO-06 thousands of wrong members are refused quickly and in few words', async () => {
+    const many = Object.fromEntries(Array.from({ length: 15_000 }, (_, at) => [`member${at}`, 1]));
+    const names = Array.from({ length: 15_000 }, (_, at) => `role${at}`);
+    const long = { [`n${'a'.repeat(200_000)}`]: 1 };
+    const bodies = { roles: [many, long], users: [{ username: 'u', application: 'shop', roles: names }] };
+    for (const [collection, all] of Object.entries(bodies)) {
+      for (const body of all) {
+        const path = `/organizations/acme/${collection}?dryRun=true`;
+        const { status, text, json } = await admin.call('POST', path, 'owner', { json: body });
+        assert.equal(status, 422);
+        assert.ok(json.errors.length <= 100, `${json.errors.length} errors`);
+        assert.ok(text.length < JSON.stringify(body).length + 1_000, `${text.length} bytes`);
+        if (body !== long) assert.match(json.detail, /; and 14,?\d{3} more\.$/);
+      }
+    }
+  });
+
   test('hostile JSON is refused', async () => {
     const deep = (levels: number) => `{"name":"x","nested":${'['.repeat(levels)}${']'.repeat(levels)}}`;
     const hostile = [

@@ -104,20 +104,21 @@ function parseMembers(
   const shape = shapeOf(collection);
   const issues: z.core.$ZodIssue[] = [];
   const parsed: Record<string, unknown> = {};
+  const unknown: Record<string, unknown> = {};
   for (const key of new Set([...touched, ...passed])) {
     const schema = shape[key];
     const value = whole[key];
-    if (!schema) {
-      // The whole schema says which key was meant.
-      const { error } = entries[collection].safeParse({ [key]: value });
-      issues.push(...(error?.issues.filter(({ code }) => code === 'unrecognized_keys') ?? []));
-    } else if (value !== undefined || schema._zod.optin === undefined) {
+    if (!schema) unknown[key] = value;
+    else if (value !== undefined || schema._zod.optin === undefined) {
       const { data, error } = schema.safeParse(value);
       if (!error) parsed[key] = data;
       else if (!touched.includes(key)) parsed[key] = value;
       else issues.push(...error.issues.map((issue) => ({ ...issue, path: [key, ...issue.path] })));
     }
   }
+  // The whole schema says which keys were meant.
+  const { error } = entries[collection].safeParse(unknown);
+  issues.push(...(error?.issues.filter(({ code }) => code === 'unrecognized_keys') ?? []));
   return {
     parsed,
     problems: issues.flatMap((issue) => toFieldProblems(issue, whole, entries[collection])),
