@@ -207,6 +207,19 @@ describe('pages look right in Chromium', { skip: chromiumMissing() }, () => {
     assert.ok(Number(off) < 2, `${off} px`);
   });
 
+  test('letters are as large as the person has set them in the browser', async () => {
+    const page = await openLogin();
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send('Page.setFontSizes', { fontSizes: { standard: 32 } });
+    await logIn(page, 'ann', PASSWORD);
+    await page.waitForSelector('table');
+    assert.equal(await page.evaluate('getComputedStyle(document.body).fontSize'), '32px');
+    for (const width of [640, 1_000]) {
+      await page.setViewportSize({ width, height: 700 });
+      assert.deepEqual(await findFaults(page), { beyondPage: false, beyondCard: 0, torn: [] }, `${width} px`);
+    }
+  });
+
   test('a logout of an application with a long name stays in its card', async () => {
     const page = await openLogin();
     await logIn(page, 'ann', PASSWORD);

@@ -32,7 +32,7 @@ export const PAGE = `<!doctype html>
     <script src="docs/start.js" defer></script>
   </head>
   <body>
-    <main id="swagger-ui"></main>
+    <div id="swagger-ui"></div>
     <noscript>This page needs JavaScript. The description is <a href="openapi.json">openapi.json</a>.</noscript>
   </body>
 </html>
