@@ -35,6 +35,7 @@ import { type Author, inAudit } from './author.ts';
 import { describeChange, secretChanges } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore, restartedAt } from './effects.ts';
 import { eventOf } from './event-names.ts';
+import { applicationsWithout, rolesWithout } from './limits.ts';
 import { findLostOwnerships, lostOwnerships, requireOwners } from './owners.ts';
 import type { Recorded } from './recorded.ts';
 import { BrokenReference, findBrokenReferences } from './references.ts';
@@ -162,6 +163,18 @@ export function createChanges(deps: ChangesDeps): Changes {
     }
   }
 
+  /** They are looked for again when one of them was changed meanwhile. */
+  async function removeFromLimits(name: string, author: Author): Promise<void> {
+    await retryOnConflict(async () => {
+      for await (const role of rolesWithout(name, store)) await changes.roles.replace(role, author);
+    });
+    await retryOnConflict(async () => {
+      for await (const application of applicationsWithout(name, store, deps.issuer)) {
+        await changes.applications.replace(application, author);
+      }
+    });
+  }
+
   return {
     ...changes,
     organizations: {
@@ -170,6 +183,7 @@ export function createChanges(deps: ChangesDeps): Changes {
         const before = await store.organizations.get(organization.id);
         if (before?.version === organization.version) await removeFromAdministrators(before, author);
         await organizations.remove(organization, author);
+        if (before) await removeFromLimits(before.name, author);
       },
     },
     users: {

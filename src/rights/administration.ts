@@ -28,3 +28,22 @@ export function ofOrganization(rights: Permissions, name: string): Permissions {
     return [[table, mask, new Alternative(limit.columns, others)]];
   });
 }
+
+/** @returns rights over the administration of the server without those over this organization; the same object if nothing names it */
+export function withoutOrganization(rights: Permissions, name: string): Permissions {
+  let isNamed = false;
+  const left = mapRights(rights, (right) => {
+    const [table, mask, limit] = right;
+    const named = limit?.rows.get(ORGANIZATION);
+    if (!limit || !named?.has(name)) return [right];
+    isNamed = true;
+    const others = [...named].filter((each) => each !== name);
+    if (others.length === 0) return [];
+    const rows = [...limit.rows].map(([column, values]): [string, Iterable<string>] => [
+      column,
+      column === ORGANIZATION ? others : values,
+    ]);
+    return [[table, mask, new Alternative(limit.columns, rows)]];
+  });
+  return isNamed ? left : rights;
+}

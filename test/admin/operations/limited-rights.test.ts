@@ -118,3 +118,50 @@ test('MT-04 rights over an organization do not pass to another one of its name',
   const { items } = (await admin.call('GET', '/organizations/management/users', 'server')).json;
   assert.deepEqual(items.find((each: any) => each.username === 'adam').organizations, ['other']);
 });
+
+test('MT-04 a right that is limited to an organization ends with it', async () => {
+  const only = (...organization: string[]) => ({ read: { rows: { organization } } });
+  const limits = {
+    tables: { users: only('third'), applications: only('third', 'other'), roles: { read: true } },
+  };
+  await using admin = await startAdmin({
+    fixture(fixture: any) {
+      const [server] = fixture.management.applications;
+      fixture.organizations.push({ name: 'third' });
+      fixture.management.roles = [{ name: 'desk', permissions: limits }];
+      fixture.management.applications.push({
+        name: CLIENT,
+        clientId: CLIENT,
+        clientSecret: `secret-of-${CLIENT}-`.padEnd(40, 'x'),
+        grants: ['client_credentials'],
+        resource: server.resource,
+        permissions: limits,
+      });
+      fixture.administrators.push({ username: 'dora', password: PASSWORD, roles: ['desk'] });
+    },
+  });
+  const scope = 'users:read applications:read';
+  const login = { grant_type: 'password', username: 'dora', password: PASSWORD, scope };
+  const tokens = [
+    (await admin.server.post('/oauth/token', 'admin-server', login)).json.access_token,
+    (await admin.server.token(CLIENT, { scope })).json.access_token,
+  ];
+  const statuses = (path: string) =>
+    Promise.all(tokens.map(async (token) => (await admin.call('GET', path, undefined, { token })).status));
+  assert.deepEqual(await statuses('/organizations/third/users'), [200, 200]);
+  const { headers } = await admin.call('GET', '/organizations/third', 'server');
+  const gone = await admin.call('DELETE', '/organizations/third', 'server', {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+  });
+  assert.equal(gone.status, 204, gone.text);
+  const made = await admin.call('POST', '/organizations', 'server', { json: { name: 'third' } });
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual(await statuses('/organizations/third/users'), [403, 403], 'nothing is left over users');
+  assert.deepEqual(await statuses('/organizations/third/applications'), [404, 404]);
+  assert.deepEqual(await statuses('/organizations/other/applications'), [200, 200]);
+  const left = { tables: { applications: only('other'), roles: { read: true } } };
+  const of = async (kind: string, name: string) =>
+    (await admin.call('GET', `/organizations/management/${kind}?name=${name}`, 'server')).json.items[0];
+  assert.deepEqual((await of('roles', 'desk')).permissions, left);
+  assert.deepEqual((await of('applications', CLIENT)).permissions, left);
+});
