@@ -101,6 +101,8 @@ for (const [way, run] of Object.entries(WAYS)) {
       const [header, row] = list.said.split('\n');
       assert.match(header ?? '', /^USERNAME {2}APPLICATION {2}EMAIL +ENABLED {2}ROLES$/);
       assert.match(row ?? '', /^ann {7}web {10}ann@acme\.example {2}true {5}clerk$/);
+      const none = await atTerminal(run, ['webhook', 'list', 'acme']);
+      assert.deepEqual(none, { code: 0, said: 'The list is empty.\n' });
       const shown = await atTerminal(run, ['user', 'show', 'acme/web/ann']);
       assert.match(shown.said, /^username: ann$/m);
       assert.equal(
@@ -114,7 +116,8 @@ for (const [way, run] of Object.entries(WAYS)) {
       assert.equal((await run(['role', 'create', role])).code, 0);
       const no = await atTerminal(run, ['role', 'remove', role], 'no\n');
       assert.equal(no.code, 1);
-      assert.match(no.said, /Type yes to go on: Nothing was done\.\n$/);
+      const asked = `role ${role}: removes it, with all that belongs to it.\nType yes to go on: `;
+      assert.equal(no.said, `${asked}Nothing was done.\n`);
       assert.equal((await atTerminal(run, ['role', 'remove', role])).code, 1, 'nothing typed');
       assert.equal((await run(['role', 'show', role])).code, 0);
       const yes = await atTerminal(run, ['role', 'remove', role], 'yes\n');

@@ -153,7 +153,7 @@ async function run(work: Work, positionals: readonly string[]): Promise<void> {
   const set = [...membersGiven(verb, given), ...(given.set ?? [])];
   const body = operation.body ? { ...target.members, ...(await readBody({ ...given, set }, io)) } : undefined;
   const dryRun = given['dry-run'] === true;
-  if (verb.asks && !dryRun && given.yes !== true) await confirm(`${verb.says} ${target.name}`, io);
+  if (verb.asks && !dryRun && given.yes !== true) await confirm(describeEffect(verb, target), io);
   const request = { parameters: target.parameters, query, ...(body !== undefined && { body }), dryRun };
   const answered = await withProgress(
     io,
@@ -167,6 +167,11 @@ async function run(work: Work, positionals: readonly string[]): Promise<void> {
   if (verb.done !== undefined && !dryRun && io.stderr.isTTY === true) {
     writeLines(io.stderr, [toOneLine(`${verb.done} ${target.name}.`)]);
   }
+}
+
+/** Such as `role acme/clerk: removes it, with all that belongs to it.` */
+function describeEffect({ says }: Verb, { name }: Target): string {
+  return `${name}: ${says.charAt(0).toLowerCase()}${says.slice(1).replace(/ one\b/, ' it')}`;
 }
 
 /** As `--set` has them. */
@@ -284,6 +289,7 @@ async function list(work: Work, target: Target, query: Record<string, string>): 
       else await writeTable(counted(), noun.columns, stdout);
     },
   );
+  if (count === 0 && !wantsJson(given.json, io)) writeLines(io.stderr, ['The list is empty.']);
 }
 
 /** @throws UsageError */
