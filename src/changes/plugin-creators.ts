@@ -1,4 +1,7 @@
-/** Plugins whose creator is stored by user name, as earlier versions did: they get the id, by which faces know creators. */
+/**
+ * Plugins whose creator is stored by user name, as earlier versions did: they get the id, by which faces know creators. One
+ * without such a user goes, because the next user of the name would get it.
+ */
 import { eachListed } from '../directory/collections.ts';
 import type { FaceRules } from '../directory/face-rules.ts';
 import { type FaceSettings, isNounId, type Organization } from '../nouns/index.ts';
@@ -15,31 +18,29 @@ interface Deps {
   readonly faceRules: readonly FaceRules[];
 }
 
-/** @returns the name itself if no such user is there: then no one has the plugin */
 async function findCreator(
   { id }: Organization,
   { administrators, application: applicationId = '' }: FaceSettings,
   name: string,
   { users, applications }: DirectoryStore,
-): Promise<string> {
+): Promise<string | undefined> {
   const username = findableUsername(name);
   const administrator = administrators ? await users.findBy('username', `management/${username}`) : undefined;
   if (administrator?.administers.includes(id)) return administrator.id;
   const application = await applications.get(applicationId);
   const user = application && (await users.findBy('username', `${application.realm}/${username}`));
-  return user?.id ?? name;
+  return user?.id;
 }
 
 async function withIds(organization: Organization, face: string, store: DirectoryStore) {
   const settings = organization.faces?.[face];
   if (!settings?.plugins?.some(({ creator }) => !isNounId(creator))) return undefined;
-  const plugins = await Array.fromAsync(settings.plugins, async ({ topic, creator }) => ({
-    topic,
-    creator: isNounId(creator) ? creator : await findCreator(organization, settings, creator, store),
-  }));
-  const isFound = plugins.some(({ creator }, index) => creator !== settings.plugins?.[index]?.creator);
-  const faces = { ...organization.faces, [face]: { ...settings, plugins } };
-  return isFound ? { ...organization, faces } : undefined;
+  const found = await Array.fromAsync(settings.plugins, async ({ topic, creator }) => {
+    const id = isNounId(creator) ? creator : await findCreator(organization, settings, creator, store);
+    return id === undefined ? [] : [{ topic, creator: id }];
+  });
+  const faces = { ...organization.faces, [face]: { ...settings, plugins: found.flat() } };
+  return { ...organization, faces };
 }
 
 export async function storeCreatorIds({ store, changes, faceRules }: Deps): Promise<void> {
