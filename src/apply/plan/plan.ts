@@ -333,7 +333,9 @@ export class Plan {
       this.problems.push(...broken.map((sentence) => `${name} ${sentence}`));
       for (const [key, value] of uniqueValuesOf(collection, after)) {
         const keeper = TAKEN[key] && (await this.#findKeeper(collection, key as never, value));
-        if (keeper) this.problems.push(`${name}: ${TAKEN[key]?.(value, keeper)}`);
+        if (!keeper) continue;
+        // A party that changes one noun need not be able to read others.
+        this.problems.push(`${name}: ${TAKEN[key]?.(value, this.#editing ? undefined : keeper)}`);
       }
     }
   }

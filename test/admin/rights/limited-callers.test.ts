@@ -22,7 +22,7 @@ const DESKS: Record<string, object> = {
   },
   'role-writer': { roles: ALL },
   writer: {
-    users: { read: { columns: ['username'] }, update: { columns: ['displayName', 'email'] } },
+    users: { read: { columns: ['username'] }, update: { columns: ['displayName', 'email', 'identities'] } },
   },
   'resource-writer': { resources: ALL, applications: { read: { columns: ['resource'] } } },
   remover: { applications: { read: true, update: true, delete: true } },
@@ -54,6 +54,7 @@ describe('callers with few rights', () => {
         }
         acme.applications.push(client('people', { realm: 'application' }));
         acme.users.push({ username: 'odo', application: 'people', password: PASSWORD, roles: ['owner'] });
+        acme.users.push({ username: 'lena', password: PASSWORD });
         acme.users.push({ username: 'anna', email: 'anna@acme.example', password: PASSWORD });
         fixture.administrators.push({ username: 'adam', password: PASSWORD, organizations: ['acme'] });
       },
@@ -174,6 +175,24 @@ describe('callers with few rights', () => {
     const part = await as('resource-writer', 'PATCH', path, asked);
     assert.equal(part.status, 200, part.text);
     assert.deepEqual(part.json.applications ?? [], []);
+  });
+
+  test('a taken email address or identity does not tell whose it is', async () => {
+    const identities = [{ issuer: 'https://idp.acme.example', subject: 's1' }];
+    const anna = await userOf('anna');
+    const given = await admin.call('PATCH', `${acme}/users/${anna.id}`, 'owner', {
+      json: { identities },
+      headers: { 'if-match': `"${anna.version}"` },
+    });
+    assert.equal(given.status, 200, given.text);
+    const lena = await userOf('lena');
+    for (const json of [{ email: 'anna@acme.example' }, { identities }]) {
+      const headers = { 'if-match': `"${lena.version}"` };
+      const { status, text } = await as('writer', 'PATCH', `${acme}/users/${lena.id}`, { json, headers });
+      assert.equal(status, 422, text);
+      assert.match(text, /is taken/);
+      assert.doesNotMatch(text, /is anna/);
+    }
   });
 
   test('an application is not removed with a stronger person in it', async () => {
