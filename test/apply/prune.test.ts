@@ -268,6 +268,20 @@ test('a listed user who says nothing of roles loses a removed one', async (t) =>
   assert.deepEqual((await find(administration, 'users', 'ann')).roles, [id]);
 });
 
+test('a user who moves to a new application is pruned where they were', async (t) => {
+  const administration = await openWhole(t, { users: [{ username: 'ann', email: 'ann@acme.example' }] });
+  const moved = acme({
+    applications: [{ name: 'desk', clientId: 'desk' }],
+    users: [
+      { username: 'ann', application: 'desk' },
+      { username: 'bob', email: 'ann@acme.example' },
+    ],
+  });
+  await administration.apply(moved, { prune: true });
+  assert.deepEqual((await namesIn(administration)).users, ['ann', 'bob']);
+  assert.deepEqual((await administration.apply(moved, { prune: true })).changes, []);
+});
+
 test('an application with people who registered is a problem, not removed with them', async (t) => {
   const administration = await openWhole(t);
   await register(administration, 'kiosk', 'eve');

@@ -19,7 +19,7 @@ import {
 } from '../../nouns/index.ts';
 import { type Reference, referencesOf, referenceTo } from '../../nouns/references.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
-import { applicationOf } from '../../nouns/values.ts';
+import { applicationOf, realmOf } from '../../nouns/values.ts';
 import type { DirectoryStore } from '../../storage/contract.ts';
 import type { ApplyOrganization } from '../schema.ts';
 import { mustGoFirst } from './handovers.ts';
@@ -68,7 +68,9 @@ async function usersOf(
       application === undefined
         ? undefined
         : await store.applications.findBy('name', `${organization.id}/${application}`);
-    const realm = own ? `application:${own.id}` : `organization:${organization.id}`;
+    // Of an application that is not there yet, no user is.
+    if (application !== undefined && !own) continue;
+    const realm = own ? `application:${own.id}` : realmOf(organization.id);
     listed.push(`${realm}/${findableUsername(username)}`);
   }
   return listed;
