@@ -313,6 +313,21 @@ test('a connection whose application lost the resource is written back', async (
   assert.match(String(notes), /connection acme\/site is for .*may not have tokens/);
 });
 
+test('a connection whose owner is in another realm is written back', async (t) => {
+  const administration = await openAdministration(t);
+  const shop = { name: 'shop', clientId: 'shop', resource: API, permissions: { isAdmin: true } };
+  const acme = (realm: string) => ({
+    name: 'acme',
+    resources: [{ identifier: API }],
+    applications: [{ ...shop, realm }],
+  });
+  const [users, connections] = [[{ username: 'ann' }], [{ name: 'site', application: 'shop', owner: 'ann' }]];
+  await administration.apply(fileOf({ organizations: [{ ...acme('organization'), users, connections }] }));
+  await administration.apply(fileOf({ organizations: [acme('application')] }));
+  const file = parseApplyFile(await written(administration), 'written');
+  assert.deepEqual((await administration.apply(file, { prune: true })).changes, []);
+});
+
 test('the nouns of the server itself are written back, with its administrators', async (t) => {
   const administration = await openAdministration(t);
   const { storage, store, config, apply } = administration;
