@@ -13,7 +13,14 @@ import {
   type Nouns,
 } from '../../nouns/index.ts';
 import type { Action } from '../../permissions/actions.ts';
-import { type ColumnLimit, type ColumnTypes, type Row, toLimits } from '../../permissions/column-limits.ts';
+import {
+  type ColumnLimit,
+  type ColumnTypes,
+  limitsForWriting,
+  meets,
+  type Row,
+  toLimits,
+} from '../../permissions/column-limits.ts';
 import { isAllowed, type RowAccess, readableColumns } from '../../permissions/verdicts.ts';
 import { NO_REACH, type Reach, uniteReach } from '../../rights/reach.ts';
 import { containsReach, reachOf, type World } from '../../rights/reach-of.ts';
@@ -81,9 +88,30 @@ export function requireRowAccess(actor: Holder, table: AdminTable, access: RowAc
   if (isAllowed(access, limits, TYPES)) return;
   if (row && action !== 'create' && !isVisible(actor, table, row)) throw new NotFound();
   requireAny(limits, table, action);
-  throw new NotAllowed({
+  throw beyondLimits(table, action);
+}
+
+const beyondLimits = (table: AdminTable, action: Action): NotAllowed =>
+  new NotAllowed({
     description: `The token allows to ${action} ${table} (${table}:${action}) with other rows or columns only.`,
   });
+
+/** The plan of an object has them in the spelling of the store. */
+const RESPELLED: ReadonlySet<string> = new Set(['identifier', 'resource']);
+
+const isSaid = (said: Row, column: string): boolean =>
+  Object.hasOwn(said, column) && typeof said[column] !== 'object' && !RESPELLED.has(column);
+
+/**
+ * Whether the right to create may cover an object of which a request says this, whatever else it will have. To be asked before
+ * the object is planned: the problems of a plan tell of other objects.
+ * @throws NotAllowed
+ */
+export function requireMayCreate(actor: Holder, table: AdminTable, said: Row): void {
+  const limits = limitsForWriting(limitsOf(actor, table, 'create'), Object.keys(said));
+  const mayCover = ({ columns, rows }: ColumnLimit): boolean =>
+    meets(said, { columns, rows: new Map([...rows].filter(([column]) => isSaid(said, column))) }, TYPES);
+  if (!limits.some(mayCover)) throw beyondLimits(table, 'create');
 }
 
 /** Those of the columns that the actor may not read of a row. */

@@ -1,7 +1,7 @@
 /** What callers with few rights over the administration could learn or do beside their limits, through the API. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { PASSWORD, secretOf } from '../../support/server.ts';
+import { PASSWORD, RESOURCE, secretOf } from '../../support/server.ts';
 import { type Asked, startAdmin, type TestAdmin } from '../api/support.ts';
 
 const ALL = { create: true, read: true, update: true, delete: true };
@@ -21,6 +21,7 @@ const DESKS: Record<string, object> = {
     logins: { read: true, delete: { rows: { application: ['shop'] } } },
   },
   'role-writer': { roles: ALL },
+  'helper-maker': { roles: { create: { rows: { name: ['helper'] } } } },
   writer: {
     users: { read: { columns: ['username'] }, update: { columns: ['displayName', 'email', 'identities'] } },
   },
@@ -193,6 +194,25 @@ describe('callers with few rights', () => {
       assert.match(text, /is taken/);
       assert.doesNotMatch(text, /is anna/);
     }
+  });
+
+  test('a refused creation does not tell which names are taken', async () => {
+    const make = (name: string, resource?: string) =>
+      as('helper-maker', 'POST', `${acme}/roles?dryRun=true`, {
+        json: { name, permissions: { tables: {} }, ...(resource && { resource }) },
+      });
+    const told = [
+      ['clerk', RESOURCE],
+      ['clerx', RESOURCE],
+      ['clerx', `${RESOURCE}x`],
+    ].map(async ([name = '', resource]) => {
+      const { status, json } = await make(name, resource);
+      return [status, json.detail];
+    });
+    const [taken, ...others] = await Promise.all(told);
+    assert.equal(taken?.[0], 403);
+    assert.deepEqual(others, [taken, taken]);
+    assert.equal((await make('helper', RESOURCE.toUpperCase().replace('HTTPS', 'https'))).status, 200);
   });
 
   test('an application is not removed with a stronger person in it', async () => {

@@ -8,7 +8,7 @@ import type { JsonObject } from '../../../permissions/json.ts';
 import { type PageOptions, VersionConflict } from '../../../storage/contract.ts';
 import { defined } from '../../../storage/defined.ts';
 import type { Actor } from '../../rights/actor.ts';
-import { hiddenColumns, requireRowAccess, visiblePart } from '../../rights/guards.ts';
+import { hiddenColumns, requireMayCreate, requireRowAccess, visiblePart } from '../../rights/guards.ts';
 import type { OperationDeps } from '../deps.ts';
 import type { Answer, Call, ListAnswer, PageQuery, Where } from '../operation.ts';
 import { findNoun } from '../path-nouns.ts';
@@ -148,6 +148,7 @@ export async function createNoun<C extends ObjectCollection>(
     await judge(earlier, Object.keys(body));
     return answer(earlier);
   }
+  requireMayCreate(actor, collection, body);
   const edited = await planOne({ collection, organization, reserved, body, judge }, names, deps);
   const { step } = edited;
   if (!step) throw new Error('a noun that is made has a step');
