@@ -116,7 +116,9 @@ export function createMount(face: Face, parts: FaceParts) {
       if (face.origins === 'any') state.readers = '*';
       if (!isThere) return send(ctx, answers.unknown(incoming, tenant ? {} : named));
       const method = methodOf(ctx);
-      const route = found.find((each) => each.method === method);
+      const has = (wanted: string) => found.find((each) => each.method === wanted);
+      // RFC 9110 section 9.3.2: HEAD is answered as GET. The shell leaves the body out.
+      const route = has(method) ?? (method === 'HEAD' ? has('GET') : undefined);
       if (!route) return send(ctx, answers.wrongMethod(incoming, method, found));
       send(ctx, await answers.run(incoming, route, tenant, viewing));
     },

@@ -60,6 +60,37 @@ describe('paths of faces', () => {
     assert.equal((await ask('GET', '/.well-known//openid-configuration')).status, 404);
   });
 
+  test('of DeviceHive may end with a slash, as in the original', async () => {
+    for (const path of ['/token/', '/dh/rest/token/']) {
+      const answer = await ask('POST', path, { login: 'ann', password: PASSWORD });
+      assert.equal(answer.status, 201, answer.text);
+      assert.ok(answer.json.refreshToken);
+    }
+    const ofUsergrid = await ask('POST', '/token/', password);
+    assert.deepEqual([ofUsergrid.status, ofUsergrid.json.error], [400, 'invalid_grant']);
+  });
+
+  for (const [path, status] of [
+    ['/dh/rest/info', 200],
+    ['/dh/rest/token/plugin/authenticate?token=x', 401],
+    ['/acme/shop/users/me', 401],
+    ['/legacy/fusio/authorization/whoami', 401],
+    ['/legacy/fusio/.well-known/openid-configuration', 200],
+    ['/dh/rest/token', 404],
+    ['/api/database/connection', 404],
+  ] as const) {
+    test(`answer HEAD as GET, without a body: ${path}`, async () => {
+      const [head, get] = await Promise.all(
+        ['HEAD', 'GET'].map((method) => fetch(server.issuer + path, { method })),
+      );
+      assert.deepEqual([head?.status, get?.status], [status, status]);
+      assert.equal(await head?.text(), '');
+      for (const header of ['content-type', 'www-authenticate', 'cache-control']) {
+        assert.equal(head?.headers.get(header), get?.headers.get(header));
+      }
+    });
+  }
+
   const shapes: Readonly<Record<string, (json: Record<string, any>) => void>> = {
     sunbreak: ({ message, ...rest }) => {
       assert.equal(typeof message, 'string');

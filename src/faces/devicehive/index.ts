@@ -119,7 +119,8 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
   return {
     name: deviceHive.name,
     alsoBelow: ['/dh/rest'],
-    isFor: (path, body) => path !== '/token' || (isJsonObject(body) && Object.hasOwn(body, 'login')),
+    slashAtEnd: true,
+    isFor: (path, body) => !/^\/token\/?$/.test(path) || (isJsonObject(body) && Object.hasOwn(body, 'login')),
     origins: 'any',
     headers: ['Origin', 'Accept', 'Auth-DeviceID', 'Auth-DeviceKey'],
     fail: toFailure,
