@@ -290,6 +290,17 @@ describe('API Maker', () => {
     assert.equal(get.status, 404);
   });
 
+  test('a lifetime that is not a number of seconds is refused as such', async () => {
+    for (const expiresInSeconds of ['60', 0, 1.5, null]) {
+      const { status, json } = await ask(server, {
+        ...AM,
+        authTokenAM: { ...AM.authTokenAM, expiresInSeconds },
+      });
+      assert.deepEqual([status, json.errors?.[0]?.field], [400, 'authTokenAM.expiresInSeconds']);
+      assert.match(String(json.errors?.[0]?.message), /must be a whole number of seconds, at least 1$/);
+    }
+  });
+
   test('an organization that requires tokens gives one only to a caller with one', async () => {
     await using guarded = await start({ authTokenInfo: [{ authTokenType: 'AM_DB', instance: 'crm' }] });
     const open = (request: object) => guarded.server.system.getToken(request as never, 'acme');

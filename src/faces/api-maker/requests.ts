@@ -24,8 +24,10 @@ const MAX_NAME = 64;
 const text = z.string().min(1).max(1024);
 const jwt = z.string().min(1).max(8192);
 
-const user = z.strictObject({ u: text, p: text, expiresInSeconds: z.int().positive().optional() });
-const refresh = z.strictObject({ refresh_token: jwt, expiresInSeconds: z.int().positive().optional() });
+const LIFETIME = 'must be a whole number of seconds, at least 1';
+const lifetime = { expiresInSeconds: z.int(LIFETIME).positive(LIFETIME).optional() };
+const user = z.strictObject({ u: text, p: text, ...lifetime });
+const refresh = z.strictObject({ refresh_token: jwt, ...lifetime });
 
 /** What the table's registration says instead: taken, and of no effect. */
 const settled = {
@@ -68,7 +70,10 @@ function parse<T extends z.ZodType>(schema: T, value: unknown, block: string): z
   const [issue] = error.issues;
   const field = [block, ...(issue?.path ?? [])].join('.');
   if (issue?.code === 'unrecognized_keys') throw unknownField(issue.keys[0] ?? '', `${field}.`);
-  throw new FieldRefused(field, `${field} is required, as text`);
+  throw new FieldRefused(
+    field,
+    `${field} ${issue?.message === LIFETIME ? LIFETIME : 'is required, as text'}`,
+  );
 }
 
 const isRenewal = (block: unknown): boolean => isJsonObject(block) && 'refresh_token' in block;
