@@ -282,6 +282,23 @@ test('a user who moves to a new application is pruned where they were', async (t
   assert.deepEqual((await administration.apply(moved, { prune: true })).changes, []);
 });
 
+test('a resource goes to another organization with two files, as the first one is told', async (t) => {
+  const administration = await openWhole(t, { resources: [{ identifier: API }] });
+  const file = (here: object[], there: object[]) =>
+    fileOf({
+      organizations: [
+        { name: 'acme', resources: here },
+        { name: 'other', resources: there },
+      ],
+    });
+  const both = administration.apply(file([], [{ identifier: API }]), { prune: true });
+  assert.deepEqual(await refusal(both), [
+    `resource ${API} is another organization's, which this file takes it from: list it here in the next file`,
+  ]);
+  await administration.apply(file([], []), { prune: true });
+  await administration.apply(file([], [{ identifier: API }]), { prune: true });
+});
+
 test('an application with people who registered is a problem, not removed with them', async (t) => {
   const administration = await openWhole(t);
   await register(administration, 'kiosk', 'eve');

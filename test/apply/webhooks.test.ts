@@ -83,5 +83,9 @@ test('webhooks beyond the limit are told before the first write', async (t) => {
   assert.deepEqual(await namesIn(), []);
   await administration.apply(withWebhooks(webhooks.slice(0, 50)));
   assert.deepEqual(await refusal(administration.apply(withWebhooks(webhooks.slice(50)))), told);
+  const pruned = await refusal(administration.apply(withWebhooks(webhooks.slice(1)), { prune: true }));
+  assert.deepEqual(pruned, [
+    `${told}. Those that the file leaves out go last: remove them with a file before`,
+  ]);
   assert.deepEqual((await administration.apply(withWebhooks(webhooks.slice(0, 50)))).changes, []);
 });

@@ -142,7 +142,10 @@ export async function planResource(
     return;
   }
   if (before && before.organization !== organization.id) {
-    plan.problems.push(`${name} is another organization's: an identifier is unique on the server`);
+    const because = plan.removals.has(identifier)
+      ? ', which this file takes it from: list it here in the next file'
+      : ': an identifier is unique on the server';
+    plan.problems.push(`${name} is another organization's${because}`);
     return;
   }
   const given = { organization: organization.id };

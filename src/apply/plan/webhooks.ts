@@ -20,11 +20,15 @@ export async function planWebhook(
   const before = await plan.findBefore('webhooks', 'name', `${organization.id}/${entry.name}`);
   const problem = deps.webhookTargets.findProblem(new URL(entry.url));
   if (problem !== undefined) plan.problems.push(`${name}: the url ${problem}`);
-  // Those that the file leaves out count, because they go last.
   const beyond = before
     ? undefined
     : await findBeyondLimit(organization.id, plan.store, countAdded(plan, organization));
-  if (beyond !== undefined) plan.problems.push(`${name} ${beyond}`);
+  if (beyond !== undefined) {
+    const removed = [...plan.removals.values()].filter(({ collection }) => collection === 'webhooks');
+    const isFreed = removed.some(({ noun }) => noun.organization === organization.id);
+    const advice = '. Those that the file leaves out go last: remove them with a file before';
+    plan.problems.push(`${name} ${beyond}${isFreed ? advice : ''}`);
+  }
   const owner = { id: before?.id ?? plan.newId('webhooks'), organization: organization.id };
   const generated =
     before || entry.secret !== undefined ? undefined : toSecret(plan.secretBytes('webhookSecret', 32));
