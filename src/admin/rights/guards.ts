@@ -97,7 +97,7 @@ const beyondLimits = (table: AdminTable, action: Action): NotAllowed =>
   });
 
 /** The plan of an object has them in the spelling of the store. */
-const RESPELLED: ReadonlySet<string> = new Set(['identifier', 'resource']);
+export const RESPELLED: ReadonlySet<string> = new Set(['identifier', 'resource']);
 
 const isSaid = (said: Row, column: string): boolean =>
   Object.hasOwn(said, column) && typeof said[column] !== 'object' && !RESPELLED.has(column);

@@ -21,6 +21,12 @@ const DESKS: Record<string, object> = {
     logins: { read: true, delete: { rows: { application: ['shop'] } } },
   },
   'role-writer': { roles: ALL },
+  namer: {
+    users: {
+      read: { rows: { username: ['lena'] } },
+      update: { rows: { username: ['lena'] }, columns: ['displayName'] },
+    },
+  },
   'helper-maker': { roles: { create: { rows: { name: ['helper'] } } } },
   writer: {
     users: { read: { columns: ['username'] }, update: { columns: ['displayName', 'email', 'identities'] } },
@@ -213,6 +219,25 @@ describe('callers with few rights', () => {
     assert.equal(taken?.[0], 403);
     assert.deepEqual(others, [taken, taken]);
     assert.equal((await make('helper', RESOURCE.toUpperCase().replace('HTTPS', 'https'))).status, 200);
+  });
+
+  test('a refused change does not tell which addresses and names are taken', async () => {
+    const lena = await userOf('lena');
+    const change = async (json: object) => {
+      const headers = { 'if-match': `"${lena.version}"` };
+      const answer = await as('namer', 'PATCH', `${acme}/users/${lena.id}?dryRun=true`, { json, headers });
+      return [answer.status, answer.json.detail];
+    };
+    for (const [taken, free] of [
+      [{ email: 'anna@acme.example' }, { email: 'annb@acme.example' }],
+      [{ username: 'anna' }, { username: 'annb' }],
+    ]) {
+      const refused = await change(free as object);
+      assert.equal(refused[0], 403);
+      assert.deepEqual(await change(taken as object), refused);
+    }
+    assert.equal((await change({ username: 'lena', displayName: 'Lena' }))[0], 200);
+    assert.equal((await change({ username: 'lena' }))[0], 200);
   });
 
   test('an application is not removed with a stronger person in it', async () => {

@@ -8,7 +8,13 @@ import type { JsonObject } from '../../../permissions/json.ts';
 import { type PageOptions, VersionConflict } from '../../../storage/contract.ts';
 import { defined } from '../../../storage/defined.ts';
 import type { Actor } from '../../rights/actor.ts';
-import { hiddenColumns, requireMayCreate, requireRowAccess, visiblePart } from '../../rights/guards.ts';
+import {
+  hiddenColumns,
+  RESPELLED,
+  requireMayCreate,
+  requireRowAccess,
+  visiblePart,
+} from '../../rights/guards.ts';
 import type { OperationDeps } from '../deps.ts';
 import type { Answer, Call, ListAnswer, PageQuery, Where } from '../operation.ts';
 import { findNoun } from '../path-nouns.ts';
@@ -169,6 +175,13 @@ function requireVersion({ version }: { readonly version: number }, wanted: numbe
   }
 }
 
+/** Of a patch, the new values whose meaning no plan changes. */
+function plainChanges(row: JsonObject, patch: JsonObject): JsonObject {
+  const isPlain = (key: string, value: unknown): boolean =>
+    typeof value !== 'object' && value !== row[key] && !RESPELLED.has(key);
+  return Object.fromEntries(Object.entries(patch).filter(([key, value]) => isPlain(key, value)));
+}
+
 export async function changeNoun<C extends ObjectCollection>(
   collection: C,
   id: string,
@@ -184,6 +197,11 @@ export async function changeNoun<C extends ObjectCollection>(
   const hidden = hiddenColumns(actor, collection, row, Object.keys(body));
   requireRowAccess(actor, collection, { action: 'update', row, columns: hidden });
   requireVersion(before, call.version);
+  // The problems of a plan tell of other objects, so what the request says by itself is judged before.
+  const changed = plainChanges(row, body);
+  if (Object.keys(changed).length > 0) {
+    requireRowAccess(actor, collection, { action: 'update', row, changes: changed });
+  }
   async function judge(wanted: Nouns[C], touched: readonly string[]): Promise<void> {
     const after = rowOf(await toObject(collection, wanted, names), organization);
     const changes = Object.fromEntries(touched.map((key) => [key, after[key]]));
