@@ -90,7 +90,7 @@ export function createApp(deps: AppDeps): Koa {
     // Inside, for a face answers in its own words and this API in problem details.
     onlyBelow(api.hasPath, answerWithProblems),
     // Before the hosts are checked: load balancers ask by address.
-    createHealth(issuer, health),
+    createHealth(health),
     // Before anything that could make a URL, set a cookie or keep an answer.
     createHosts(deps),
     // Requests for an endpoint pass nothing below; it reads its form itself.

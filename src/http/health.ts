@@ -12,7 +12,10 @@ import { OPERATIONS } from './paths.ts';
 const FORWARDING =
   /^(?:x-forwarded(?:-.*)?|forwarded|via|(?:x-|cf-)?(?:real|client|connecting|cluster-client|original-forwarded)-(?:ip|for)|true-client-ip)$/;
 const LOOPBACK = /^(?:127(?:\.\d{1,3}){3}|::1)$/;
-/** Host headers of this machine; a page of another site that resolves to it sends its own host. */
+/**
+ * Host headers of this machine. A page of another site that resolves to it sends its own host, and a proxy that names no
+ * client often the issuer's.
+ */
 const LOOPBACK_HOST = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])?(?::\d{1,5})?$/i;
 const BEARER = /^Bearer +(\S+)$/i;
 
@@ -37,12 +40,10 @@ export interface HealthDeps {
 
 const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');
 
-function maySeeMetrics(ctx: Context, ownHost: string, token: string | undefined): boolean {
+function maySeeMetrics(ctx: Context, token: string | undefined): boolean {
   const { headers } = ctx.req;
-  const host = headers.host ?? '';
   const isDirect = !Object.keys(headers).some((name) => FORWARDING.test(name));
-  const isOwn = LOOPBACK_HOST.test(host) || host.toLowerCase() === ownHost;
-  if (isDirect && isOwn && LOOPBACK.test(ctx.state.peer)) return true;
+  if (isDirect && LOOPBACK_HOST.test(headers.host ?? '') && LOOPBACK.test(ctx.state.peer)) return true;
   const [, presented] = BEARER.exec(ctx.get('Authorization')) ?? [];
   if (token === undefined || presented === undefined) return false;
   return timingSafeEqual(sha256(presented), sha256(token));
@@ -76,9 +77,8 @@ function createCheck({ findMissing, checkTimeout = CHECK_TIMEOUT_MS }: HealthDep
   };
 }
 
-export function createHealth(issuer: string, deps: HealthDeps): Middleware {
+export function createHealth(deps: HealthDeps): Middleware {
   const { isStopping, metrics, metricsToken } = deps;
-  const { host } = new URL(issuer);
   const check = createCheck(deps);
   return async function health(ctx, next) {
     if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return next();
@@ -89,7 +89,7 @@ export function createHealth(issuer: string, deps: HealthDeps): Middleware {
       ctx.status = missing.length === 0 ? 200 : 503;
       ctx.body = missing.length === 0 ? { status: 'ready' } : { status: 'not ready', missing };
       if (missing.length > 0) ctx.set('Retry-After', String(RETRY_AFTER_SECONDS));
-    } else if (ctx.path === OPERATIONS.metrics && maySeeMetrics(ctx, host, metricsToken)) {
+    } else if (ctx.path === OPERATIONS.metrics && maySeeMetrics(ctx, metricsToken)) {
       ctx.body = await metrics.text();
       ctx.type = metrics.contentType;
     } else {

@@ -74,7 +74,8 @@ test('/metrics is for direct local callers and for those with the token', async 
   await using shell = await startShell({ health: { metricsToken } });
   await using open = await startShell();
 
-  const direct = await shell.ask('/metrics');
+  const local = { Host: 'localhost:3000' };
+  const direct = await shell.ask('/metrics', { headers: local });
   assert.equal(direct.status, 200);
   assert.match(String(direct.headers['content-type']), /^text\/plain; version=0\.0\.4/);
   assert.match(direct.text, /^grantable_password_hashes_waiting 0$/m);
@@ -88,7 +89,7 @@ test('/metrics is for direct local callers and for those with the token', async 
   ] as const) {
     assert.equal((await shell.ask('/metrics', { headers: { Host: host } })).status, status, host);
   }
-  assert.equal((await shell.ask('/metrics', { from: '127.0.0.9' })).status, 200);
+  assert.equal((await shell.ask('/metrics', { headers: local, from: '127.0.0.9' })).status, 200);
 
   for (const [name, value] of [
     ['X-Forwarded-For', '127.0.0.1'],
@@ -104,8 +105,11 @@ test('/metrics is for direct local callers and for those with the token', async 
     ['True-Client-IP', '127.0.0.1'],
   ] as const) {
     await t.test(`with ${name}: ${value}`, async () => {
-      assert.equal((await shell.ask('/metrics', { headers: { [name]: value } })).status, 404);
-      assert.equal((await open.ask('/metrics', { headers: { [name]: value, ...bearer } })).status, 404);
+      assert.equal((await shell.ask('/metrics', { headers: { ...local, [name]: value } })).status, 421);
+      assert.equal(
+        (await open.ask('/metrics', { headers: { ...local, [name]: value, ...bearer } })).status,
+        421,
+      );
       assert.equal((await shell.ask('/metrics', { headers: { [name]: value, ...bearer } })).status, 200);
     });
   }
@@ -123,6 +127,7 @@ test('/metrics is for direct local callers and for those with the token', async 
 
 test('a loopback proxy that is trusted does not open /metrics to whom it serves', async () => {
   await using shell = await startShell({ trustedProxies: ['127.0.0.1'] });
+  assert.equal((await shell.ask('/metrics', { headers: { Host: HOST } })).status, 404, 'it names no client');
   assert.equal((await shell.ask('/metrics', { headers: { 'X-Forwarded-For': '203.0.113.9' } })).status, 404);
   assert.equal((await shell.ask('/metrics', { headers: { 'X-Forwarded-For': '127.0.0.1' } })).status, 404);
 });
@@ -138,7 +143,7 @@ test('labels of metrics never hold what a caller wrote', async () => {
     await shell.ask(path, { headers: { 'User-Agent': 'secret-agent' } });
   }
   await shell.ask('/oauth/token', { method: 'PROPFIND' });
-  const { text } = await shell.ask('/metrics');
+  const { text } = await shell.ask('/metrics', { headers: { Host: 'localhost' } });
   assert.doesNotMatch(text, /secret|PROPFIND/);
   assert.match(text, /^grantable_http_requests_total\{route="other",method="GET",status="404"\} 1$/m);
   assert.match(text, /^grantable_http_requests_total\{route="\/oauth\/\*",method="GET",status="404"\} 1$/m);
