@@ -480,7 +480,7 @@ test('MT-05 another organization’s objects cannot be named', async (t) => {
 test('MT-04 a plugin is of a person who is there, or of the same file', async (t) => {
   const administration = await openAdministration(t);
   const password = 'correct-horse-battery-staple';
-  const hive = (creator: string, rest: object = {}) =>
+  const hive = (creator: string, rest: object = {}, organizations = ['hive']) =>
     fileOf({
       organizations: [
         {
@@ -496,7 +496,10 @@ test('MT-04 a plugin is of a person who is there, or of the same file', async (t
           ...rest,
         },
       ],
-      administrators: [{ username: 'root', password, organizations: ['hive'] }],
+      administrators: [
+        { username: 'root', password, organizations },
+        { username: 'mia', password },
+      ],
     });
   const creatorOf = async () => {
     const stored = await administration.storage.directory.organizations.findBy('name', 'hive');
@@ -514,8 +517,13 @@ test('MT-04 a plugin is of a person who is there, or of the same file', async (t
   await administration.apply(hive('Ann', people('ann')));
   assert.match(String(await creatorOf()), /^application:/);
   assert.deepEqual((await administration.apply(hive('ann'))).changes, []);
-  // At logins too, a name of an administrator who is let in is the administrator's.
+  // As at logins: the name of an administrator who is let in is the administrator's, that of another one is not.
+  await administration.apply(hive('mia', people('mia')));
+  assert.match(String(await creatorOf()), /^application:/);
   await administration.apply(hive('root', people('root')));
+  assert.equal(await creatorOf(), 'management');
+  // What is stored stays, although another user has the name.
+  await administration.apply(hive('root', people('root'), []));
   assert.equal(await creatorOf(), 'management');
 });
 

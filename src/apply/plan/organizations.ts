@@ -61,7 +61,7 @@ async function planFaces(
     const registration = planning.registration && isOpen;
     const merged = { enabled: true, registration, ...faces[name], ...settings };
     faces[name] = settings.plugins
-      ? await withCreatorIds(plan, { entry, id, before }, merged, planning)
+      ? await withCreatorIds(plan, { entry, id, before: before?.faces?.[name] }, merged, planning)
       : merged;
   }
   return Object.keys(faces).length === 0 ? undefined : faces;

@@ -25,6 +25,7 @@ import type { Targets } from '../../outgoing/targets.ts';
 import { Conflict, type DirectoryStore } from '../../storage/contract.ts';
 import { defined } from '../../storage/defined.ts';
 import type { WebhookSecrets } from '../../webhooks/secrets.ts';
+import type { ApplyAdministrator } from '../schema.ts';
 import { TAKEN } from './taken.ts';
 
 /** What applying works with. */
@@ -59,7 +60,7 @@ export interface PasswordOptions {
 
 export interface Planning extends ApplyDeps, PasswordOptions {
   /** Of the file. */
-  readonly administrators?: readonly { readonly username: string }[] | undefined;
+  readonly administrators?: readonly ApplyAdministrator[] | undefined;
 }
 
 /** A secret that is made here, for `generated-secrets.txt`. */

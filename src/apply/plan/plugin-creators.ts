@@ -2,17 +2,18 @@
  * The users that plugins of faces name: a file has their user names, the store their ids, so that a plugin never passes to
  * another user of the name.
  */
-import { type FaceSettings, isNounId, type Organization, type Realm } from '../../nouns/index.ts';
+import { type FaceSettings, isNounId, type Realm } from '../../nouns/index.ts';
 import { findableUsername } from '../../nouns/usernames.ts';
 import { realmOf } from '../../nouns/values.ts';
-import type { ApplyOrganization } from '../schema.ts';
+import type { ApplyAdministrator, ApplyOrganization } from '../schema.ts';
 import type { Plan, Planning } from './plan.ts';
 
 interface Place {
   readonly entry: ApplyOrganization;
   /** Of the organization. */
   readonly id: string;
-  readonly before: Organization | undefined;
+  /** Of the face. */
+  readonly before: FaceSettings | undefined;
 }
 
 /** Whose users log in through the application of a face, and which people of the file are among them. */
@@ -41,9 +42,33 @@ async function findUserId(
   const key = `${realm}/${username}`;
   const stored = await plan.store.users.findBy('username', key);
   if (stored) return stored.id;
-  return people.some((each) => findableUsername(each.username) === username)
-    ? plan.reserveId('users', key)
-    : undefined;
+  return people.some(isCalled(username)) ? plan.reserveId('users', key) : undefined;
+}
+
+const isCalled =
+  (username: string) =>
+  (person: { readonly username: string }): boolean =>
+    findableUsername(person.username) === username;
+
+/** As at logins: only those who are let in, and their names come first. */
+async function findAdministratorId(
+  plan: Plan,
+  { entry, id }: Place,
+  username: string,
+  administrators: readonly ApplyAdministrator[],
+): Promise<string | undefined> {
+  const stored = await plan.store.users.findBy('username', `management/${username}`);
+  const said = administrators.find(isCalled(username))?.organizations;
+  const isLetIn = said ? said.includes(entry.name) : stored?.administers.includes(id);
+  return isLetIn ? findUserId(plan, 'management', username, administrators) : undefined;
+}
+
+/** What is stored stays where the file repeats it, also if another user has the name meanwhile. */
+async function isKept(plan: Plan, creator: string, name: string): Promise<boolean> {
+  if (!isNounId(creator)) return false;
+  const user = await plan.store.users.get(creator);
+  // One who has gone is spelled as an id.
+  return user ? user.canonicalUsername === findableUsername(name) : creator === name;
 }
 
 /**
@@ -58,28 +83,24 @@ export async function withCreatorIds(
 ): Promise<FaceSettings> {
   const { plugins, application } = settings;
   if (!plugins) return settings;
+  const { entry, before } = place;
   const users = application === undefined ? undefined : await findPeople(plan, place, application);
-  const kept = new Set(
-    Object.values(place.before?.faces ?? {}).flatMap(
-      (face) => face.plugins?.map((each) => each.creator) ?? [],
-    ),
-  );
-  async function findCreator(name: string): Promise<string | undefined> {
-    // A creator who has gone is spelled as an id.
-    if (isNounId(name) && kept.has(name)) return name;
+  async function findCreator(topic: string, name: string): Promise<string | undefined> {
+    const was = before?.plugins?.find((each) => each.topic === topic)?.creator;
+    const isSame = was !== undefined && before?.application === application;
+    if (isSame && (await isKept(plan, was, name))) return was;
     const username = findableUsername(name);
     if (username === undefined) return undefined;
-    // At logins too, names of administrators come first.
     const administrator = settings.administrators
-      ? await findUserId(plan, 'management', username, administrators)
+      ? await findAdministratorId(plan, place, username, administrators)
       : undefined;
     return administrator ?? (users && findUserId(plan, users.realm, username, users.people));
   }
   const found = await Array.fromAsync(plugins, async (plugin) => {
-    const creator = await findCreator(plugin.creator);
+    const creator = await findCreator(plugin.topic, plugin.creator);
     if (creator !== undefined) return { ...plugin, creator };
     plan.problems.push(
-      `organization ${place.entry.name}: the plugin ${plugin.topic} is of the user ${plugin.creator}, who is not there`,
+      `organization ${entry.name}: the plugin ${plugin.topic} is of the user ${plugin.creator}, who is not there`,
     );
     return plugin;
   });
