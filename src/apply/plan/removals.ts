@@ -104,17 +104,18 @@ function namedIn<C extends CollectionName>(collection: C, noun: Nouns[C]): Refer
  */
 export function removalsOf(plan: Plan): { first: readonly Removal[]; last: readonly Removal[] } {
   const inOrder = PRUNED.flatMap((each) =>
-    [...plan.removals].filter(([, { collection }]) => collection === each),
+    [...plan.removals.values()].filter(({ collection }) => collection === each),
   );
   const early = new Set<string>();
-  for (const [to, removal] of inOrder.toReversed()) {
-    const { collection, noun } = removal;
-    const belongs = namedIn(collection, noun).some((named) => !named.isOptional && early.has(named.to));
-    if (belongs || mustGoFirst(plan, removal)) early.add(to);
+  const belongsToEarly = ({ collection, noun }: Removal): boolean =>
+    namedIn(collection, noun).some(({ to, isOptional }) => !isOptional && early.has(to));
+  for (const removal of inOrder.toReversed()) {
+    if (belongsToEarly(removal) || mustGoFirst(plan, removal))
+      early.add(referenceTo(removal.collection, removal.noun));
   }
-  const [first, last] = [true, false].map((isEarly) =>
-    inOrder.flatMap(([to, removal]) => (early.has(to) === isEarly ? [removal] : [])),
-  ) as [Removal[], Removal[]];
+  const { first = [], last = [] } = Object.groupBy(inOrder, ({ collection, noun }) =>
+    early.has(referenceTo(collection, noun)) ? 'first' : 'last',
+  );
   return { first, last };
 }
 
