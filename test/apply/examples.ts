@@ -297,7 +297,7 @@ export const nouns: Readonly<Record<string, NounOfFile>> = {
       displayName: { to: 'ACME Ltd.' },
       description: { to: 'Sells anvils.' },
       hosts: { to: ['id.acme.example'] },
-      clientId: { to: 'acme-anew', refused: /clientId cannot be changed/ },
+      clientId: { to: 'acme-anew', refused: /clientId cannot be changed\. First remove the client/ },
       clientSecret: { to: NEW_SECRET, isSecret: true },
       'faces.sunbreak.application': { to: 'job' },
       'faces.apiMaker.application': { to: 'job' },

@@ -328,7 +328,10 @@ export class Plan {
     const lookup: Lookup = { ...this.lookup, users: { ...this.lookup.users, findBy } };
     for (const { collection, name, before, after } of this.steps) {
       for (const field of before ? findFixedChanges(collection, before, after) : []) {
-        this.problems.push(`${name}: ${field} cannot be changed, make one with another name`);
+        const advice = (after as Partial<Application>).isOrganization
+          ? '. First remove the client, which is the application named organization'
+          : ', make one with another name';
+        this.problems.push(`${name}: ${field} cannot be changed${advice}`);
       }
       const broken = await findBrokenReferences(collection, after, lookup, before);
       this.problems.push(...broken.map((sentence) => `${name} ${sentence}`));
