@@ -54,6 +54,22 @@ function namesOneHost({ req }: Context): boolean {
   return hosts === 1 && req.url?.startsWith('/') === true;
 }
 
+/** Headers with one value (RFC 9110 section 5.3), of which Node reads the first. A proxy may have read another one. */
+const SINGULAR: ReadonlySet<string> = new Set(['authorization', 'content-type']);
+
+/** @returns the name of a header that stands in the request with two values */
+function findAmbiguous({ req: { rawHeaders } }: Context): string | undefined {
+  const values = new Map<string, string>();
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const [name, value] = rawHeaders.slice(index, index + 2) as [string, string];
+    const key = name.toLowerCase();
+    if (!SINGULAR.has(key)) continue;
+    if (values.has(key) && values.get(key) !== value) return name;
+    values.set(key, value);
+  }
+  return undefined;
+}
+
 export interface HostsDeps {
   readonly issuer: string;
   /** In lower case; one without a port is meant with any. */
@@ -77,7 +93,8 @@ export function createIsServed({ issuer, hosts, isFacePath }: HostsDeps) {
 
 /**
  * Leaves the host that was asked in `ctx.state.host`.
- * @throws Refusal 421 for another host, 400 for a request that names several or does not name one
+ * @throws Refusal 421 for another host, 400 for a request that names several or does not name one, or that has two values
+ *   for a header of one
  */
 export function createHosts(deps: HostsDeps): Middleware {
   const { host: authority } = new URL(deps.issuer);
@@ -90,6 +107,8 @@ export function createHosts(deps: HostsDeps): Middleware {
         reason: 'several hosts or none',
       });
     }
+    const ambiguous = findAmbiguous(ctx);
+    if (ambiguous !== undefined) throw new Refusal(400, `Send one ${ambiguous} header.`);
     const host = (ctx.req.headers.host ?? '').toLowerCase();
     if (!isServed(host, ctx.path)) {
       const reason = `host ${quote(host)}`;

@@ -80,6 +80,16 @@ test('HD-01 a request for another host gets 421 before anybody sees it', async (
   assert.deepEqual(seen, []);
 });
 
+test('a header with one value is refused with two, of which a proxy may read another', async () => {
+  await using shell = await startShell({ routes: [mirror] });
+  const ask = async (...headers: string[]) =>
+    statusOf(await shell.raw(head('GET /oauth/userinfo HTTP/1.1', `Host: ${HOST}`, ...headers)));
+  assert.equal(await ask('Authorization: Bearer a', 'aUTHORIZATION: Bearer b'), 400);
+  assert.equal(await ask('Content-Type: text/plain', 'Content-Type: application/json'), 400);
+  assert.equal(await ask('Authorization: Bearer a', 'Authorization: Bearer a'), 200);
+  assert.equal(await ask('Authorization: Bearer a', 'Content-Type: text/plain'), 200);
+});
+
 test('HD-01 an absolute request line is served only with the configured host', async () => {
   await using shell = await startShell({
     routes: [
