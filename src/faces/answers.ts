@@ -37,8 +37,14 @@ export function createAnswers(face: Face, parts: FaceParts) {
     const { description, retryAfter } = failure;
     const status = error instanceof DomainError ? (error.plainStatus ?? error.status) : failure.status;
     const reply = toReply(face.fail({ ...factsOf(incoming), status, description, error }), status);
-    if (retryAfter === undefined) return reply;
-    return new Reply(reply.status, reply.body, { ...reply.headers, 'Retry-After': String(retryAfter) });
+    const headers = {
+      ...defined({
+        'WWW-Authenticate': reply.status === 401 ? face.challenge : undefined,
+        'Retry-After': retryAfter?.toString(),
+      }),
+      ...reply.headers,
+    };
+    return new Reply(reply.status, reply.body, headers);
   }
 
   /** Records a refused request with a living token; requests from strangers are logged only. */

@@ -160,6 +160,8 @@ export interface Face {
   readonly headers?: readonly string[];
   /** Bytes that a body may have; 64 KiB if left out. */
   readonly bodyLimit?: number;
+  /** What a 401 asks for if `fail` does not say it: RFC 9110 section 15.5.2 wants a challenge with each. */
+  readonly challenge?: 'Bearer';
   /** The body of a failure, or a `Reply`. */
   readonly fail: (failure: FaceFailure) => unknown;
   /** What an unknown organization or application in a path is told; without it they are paths that are not there. */

@@ -91,6 +91,25 @@ describe('paths of faces', () => {
     });
   }
 
+  for (const [method, path, body] of [
+    ['POST', '/dh/rest/token', { login: 'ann', password: 'wrong' }],
+    ['POST', '/dh/rest/token/create', { userId: 1 }],
+    ['POST', '/dh/rest/token/refresh', { refreshToken: 'x' }],
+    ['POST', '/api/auth/version', undefined],
+    ['GET', '/acme/shop/users/me', undefined],
+    ['GET', '/legacy/fusio/authorization/whoami', undefined],
+  ] as const) {
+    test(`answer 401 with a challenge: ${method} ${path}`, async () => {
+      const { status, headers } = await fetch(server.issuer + path, {
+        method,
+        headers: { 'content-type': 'application/json' },
+        ...(body && { body: JSON.stringify(body) }),
+      });
+      assert.equal(status, 401);
+      assert.match(String(headers.get('www-authenticate')), /^Bearer\b/);
+    });
+  }
+
   const shapes: Readonly<Record<string, (json: Record<string, any>) => void>> = {
     sunbreak: ({ message, ...rest }) => {
       assert.equal(typeof message, 'string');

@@ -120,6 +120,7 @@ export function createFace({ issuer, users, presentedTokens, refreshJwts, now }:
     name: deviceHive.name,
     alsoBelow: ['/dh/rest'],
     slashAtEnd: true,
+    challenge: 'Bearer',
     isFor: (path, body) => !/^\/token\/?$/.test(path) || (isJsonObject(body) && Object.hasOwn(body, 'login')),
     origins: 'any',
     headers: ['Origin', 'Accept', 'Auth-DeviceID', 'Auth-DeviceKey'],

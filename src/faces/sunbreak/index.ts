@@ -34,6 +34,7 @@ export function createFace({ connections, exchangeLimit, now }: FaceParts): Face
 
   return {
     name: sunbreak.name,
+    challenge: 'Bearer',
     // Large enough for any set of tables that fits into a token.
     bodyLimit: 256 * 1024,
     fail: ({ description }) => ({ message: description }),

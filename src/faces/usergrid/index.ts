@@ -64,6 +64,7 @@ export function createFace(deps: FaceParts): Face {
   return {
     name: usergrid.name,
     slashAtEnd: true,
+    challenge: 'Bearer',
     bodies: 'json or form',
     ...createFailures(now),
     grants: (own) => [...own.filter((grant) => grant === 'password'), 'act_for_user'],
