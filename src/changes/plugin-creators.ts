@@ -46,9 +46,10 @@ async function withIds(organization: Organization, face: string, store: Director
 export async function storeCreatorIds({ store, changes, faceRules }: Deps): Promise<void> {
   const faces = faceRules.filter(({ narrowing = [] }) => narrowing.includes('plugins'));
   for (const { name } of faces) {
-    for await (const { id } of eachListed(store.organizations, 'face', name)) {
+    for await (const listed of eachListed(store.organizations, 'face', name)) {
+      if (!(await withIds(listed, name, store))) continue;
       await retryOnConflict(async () => {
-        const organization = await store.organizations.get(id);
+        const organization = await store.organizations.get(listed.id);
         const changed = organization && (await withIds(organization, name, store));
         if (changed) await changes.organizations.replace(changed, AUTHOR);
       });
