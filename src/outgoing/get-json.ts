@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { cut, quote, toOneLine } from '../errors/texts.ts';
 import { findFreshness } from './freshness.ts';
+import { limitInterim } from './interim.ts';
 import { addressOf, type Targets } from './targets.ts';
 
 /** `freshSeconds`: as `findFreshness`. */
@@ -46,8 +47,6 @@ const HEADERS = {
 };
 
 const MAX_HEADERS = 8_192;
-/** Interim answers, such as early hints. */
-const MAX_INTERIM = 5;
 const MAX_REASON = 200;
 
 const JSON_TYPE = /^application\/(?:json|[\w.!#$&^-]+\+json)\s*(?:;|$)/i;
@@ -77,7 +76,6 @@ export function createGetJson({ targets, maxBytes, ca, now }: GetJsonDeps): GetJ
   }
 
   function send(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
-    let interim = 0;
     return new Promise((resolve, reject) => {
       const sent = request(url, {
         headers: HEADERS,
@@ -88,12 +86,8 @@ export function createGetJson({ targets, maxBytes, ca, now }: GetJsonDeps): GetJ
         signal,
         ...(ca !== undefined && { ca }),
       });
-      sent
+      limitInterim(sent)
         .on('response', resolve)
-        .on('information', () => {
-          interim += 1;
-          if (interim > MAX_INTERIM) sent.destroy(new Error('the server sends interim answers only'));
-        })
         .on('error', reject)
         // Also where neither of them came, as when the server changes the protocol.
         .on('close', () => reject(new Error('the connection was closed without an answer')))

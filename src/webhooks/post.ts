@@ -1,6 +1,7 @@
 /** One attempt: a POST to a receiver, and what it answers. */
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { limitInterim } from '../outgoing/interim.ts';
 import { TargetRefused, type Targets } from '../outgoing/targets.ts';
 import { defined } from '../storage/defined.ts';
 
@@ -64,13 +65,14 @@ export function createPost({
   function send(url: URL, headers: Readonly<Record<string, string>>, body: string, signal: AbortSignal) {
     const request = url.protocol === 'https:' ? requestHttps : requestHttp;
     return new Promise<IncomingMessage>((resolve, reject) => {
-      request(url, {
+      const sent = request(url, {
         method: 'POST',
         headers: { ...headers, 'content-length': String(Buffer.byteLength(body)) },
         agent: false,
         lookup: targets.lookupFor(url),
         signal,
-      })
+      });
+      limitInterim(sent)
         .on('response', resolve)
         .on('error', reject)
         // Also where neither of them came, as when the receiver changes the protocol.

@@ -88,6 +88,23 @@ test('an answer that changes the protocol ends the attempt', async (t) => {
   assert.match(reason, /^The receiver cannot be reached: /);
 });
 
+test('DO-10 a receiver that sends interim answers only is given up at once', async (t) => {
+  const interim = 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(1_000);
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    const more = (): void => {
+      while (!socket.destroyed && socket.write(interim));
+    };
+    socket.on('drain', more).once('data', more);
+  }).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const post = createSender([`127.0.0.1:${port}`]);
+  const { reason } = await post(new URL(`http://127.0.0.1:${port}/`), {}, '{}');
+  assert.equal(reason, 'The receiver cannot be reached: the server sends interim answers only');
+});
+
 test('Retry-After is read as seconds and as a date', () => {
   assert.equal(parseRetryAfter('120', NOW), 120_000);
   assert.equal(parseRetryAfter(new Date(NOW + 60_000).toUTCString(), NOW), 60_000);
