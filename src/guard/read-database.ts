@@ -125,7 +125,7 @@ with recursive based (attrelid, attnum, typid) as (
   select attrelid, attnum, typbasetype from based join pg_type on pg_type.oid = typid where typtype = 'd'
 )
 select attrelid::text as oid, attname as name, format_type(atttypid, atttypmod) as type,
-  format_type(based.typid, null) as "baseType",
+  case when typtype = 'c' then 'record' else format_type(based.typid, null) end as "baseType",
   case
     when attgenerated <> '' or attidentity = 'a' then 'always'
     when attidentity = 'd' or atthasdef then 'unless set'

@@ -210,6 +210,25 @@ describe('tables of every shape', { skip: postgresMissing() }, () => {
     ]);
   });
 
+  it('refuses rights by shapes, names of objects and composite values', async () => {
+    const types = ['point', 'lseg', 'box', 'path', 'polygon', 'line', 'circle', 'regclass', 'regtype'];
+    const odd = [...types, 'span', 'spot'];
+    await world.owner.query(`CREATE TYPE span AS (from_rate float8); CREATE DOMAIN spot AS point;
+      CREATE TABLE shapes (id int PRIMARY KEY, ${odd.map((type, index) => `c${index} ${type}`).join(', ')})`);
+    const columns = odd.map((_, index) => column(`c${index}`, 'text'));
+    const { problems } = await readDatabase(world.owner, [{ id: 'shapes', name: 's', columns }], {
+      defaultSchema: 'public',
+      isLimited: () => true,
+    });
+    assert.deepEqual(
+      problems,
+      odd.map(
+        (type, index) =>
+          `The column c${index} of shapes is declared as text, and is ${type} in the database.`,
+      ),
+    );
+  });
+
   it('reads and adds rows of a table without a key, and changes none', async () => {
     const said = claims({
       permissions: { tables: { '*': { create: true, read: true, update: true, delete: true } } },

@@ -13,7 +13,8 @@ const WITH_ZONE = 'timestamp with time zone';
 const WITHOUT_ZONE = 'timestamp without time zone';
 
 /** Types of which settings of the session change the text, so that one text can be that of different values. */
-const UNSTEADY = /^(?:money|interval|bytea)$|range$|\[\]$/;
+const UNSTEADY =
+  /^(?:money|interval|bytea|point|lseg|box|path|polygon|line|circle|reg[a-z]+|record)$|(?:^|\.)cube$|range$|\[\]$/;
 
 const FITTING: { readonly [type in ColumnType]: (baseType: string) => boolean } = {
   text: (baseType) => !FLOATS.has(baseType) && !UNSTEADY.test(baseType),
