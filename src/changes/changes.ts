@@ -35,7 +35,7 @@ import { type Author, inAudit } from './author.ts';
 import { describeChange, secretChanges } from './change-details.ts';
 import { type Effect, effectOf, markAfter, markBefore, restartedAt } from './effects.ts';
 import { eventOf } from './event-names.ts';
-import { applicationsWithout, rolesWithout } from './limits.ts';
+import { nounsWithout, WITH_RIGHTS } from './limits.ts';
 import { findLostOwnerships, lostOwnerships, requireOwners } from './owners.ts';
 import type { Recorded } from './recorded.ts';
 import { BrokenReference, findBrokenReferences } from './references.ts';
@@ -165,14 +165,13 @@ export function createChanges(deps: ChangesDeps): Changes {
 
   /** They are looked for again when one of them was changed meanwhile. */
   async function removeFromLimits(name: string, author: Author): Promise<void> {
-    await retryOnConflict(async () => {
-      for await (const role of rolesWithout(name, store)) await changes.roles.replace(role, author);
-    });
-    await retryOnConflict(async () => {
-      for await (const application of applicationsWithout(name, store, deps.issuer)) {
-        await changes.applications.replace(application, author);
-      }
-    });
+    for (const collection of WITH_RIGHTS) {
+      await retryOnConflict(async () => {
+        for await (const noun of nounsWithout(collection, name, store, deps.issuer)) {
+          await changes[collection].replace(noun as never, author);
+        }
+      });
+    }
   }
 
   return {

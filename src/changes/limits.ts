@@ -1,43 +1,50 @@
 /** Rights over the administration of the server that are limited to an organization: they name it, and end with it. */
-import { eachNoun } from '../directory/collections.ts';
+import { collectionOf, eachNoun } from '../directory/collections.ts';
 import { adminIdentifier, isBuiltIn, MANAGEMENT } from '../nouns/built-in.ts';
-import type { Application, Role } from '../nouns/index.ts';
-import { MANAGEMENT_ID } from '../nouns/names.ts';
+import type { Nouns } from '../nouns/index.ts';
 import { fromStored, type StoredPermissions, toStored } from '../permissions/stored.ts';
 import { withoutOrganization } from '../rights/administration.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
 
-/** @returns the same object if they do not name the organization */
-function without(name: string, stored: StoredPermissions): StoredPermissions {
-  const before = fromStored(stored);
-  const left = withoutOrganization(before, name);
-  return left === before ? stored : toStored(left);
+/** Lists of `management` whose nouns have rights. */
+export const WITH_RIGHTS = ['roles', 'applications', 'connections'] as const;
+
+interface Rights {
+  readonly resource: string;
+  readonly permissions: StoredPermissions;
 }
 
-/** Gives the roles that change, as they are without such rights. */
-export async function* rolesWithout(name: string, store: DirectoryStore): AsyncGenerator<Role> {
-  for await (const role of eachNoun(store.roles, MANAGEMENT_ID)) {
-    const permissions = without(name, role.permissions);
-    if (permissions !== role.permissions && !isBuiltIn(role)) yield { ...role, permissions };
-  }
-}
+/** @returns the same object if nothing in it changes */
+type Narrow = <T extends Rights>(rights: T) => T;
 
-/** As `rolesWithout`, for applications. */
-export async function* applicationsWithout(
+const narrowing: {
+  readonly [C in (typeof WITH_RIGHTS)[number]]: (noun: Nouns[C], narrow: Narrow) => Nouns[C];
+} = {
+  roles: (role, narrow) => narrow(role),
+  connections: (connection, narrow) => narrow(connection),
+  applications: (application, narrow) => {
+    const ceilings = application.ceilings.map(narrow);
+    const isSame = ceilings.every((ceiling, index) => ceiling === application.ceilings[index]);
+    return isSame ? application : { ...application, ceilings };
+  },
+};
+
+/** Gives those that change, as they are without rights that are limited to the organization of this name. */
+export async function* nounsWithout<C extends (typeof WITH_RIGHTS)[number]>(
+  collection: C,
   name: string,
   store: DirectoryStore,
   issuer: string,
-): AsyncGenerator<Application> {
-  const resource = adminIdentifier(MANAGEMENT, issuer);
-  for await (const application of eachNoun(store.applications, MANAGEMENT_ID)) {
-    const ceilings = application.ceilings.map((ceiling) =>
-      ceiling.resource === resource
-        ? { ...ceiling, permissions: without(name, ceiling.permissions) }
-        : ceiling,
-    );
-    const isSame = ceilings.every(
-      ({ permissions }, index) => permissions === application.ceilings[index]?.permissions,
-    );
-    if (!isSame && !isBuiltIn(application)) yield { ...application, ceilings };
+): AsyncGenerator<Nouns[C]> {
+  const administration = adminIdentifier(MANAGEMENT, issuer);
+  const narrow: Narrow = (rights) => {
+    if (rights.resource !== administration) return rights;
+    const before = fromStored(rights.permissions);
+    const left = withoutOrganization(before, name);
+    return left === before ? rights : { ...rights, permissions: toStored(left) };
+  };
+  for await (const noun of eachNoun(collectionOf(store, collection), MANAGEMENT.id)) {
+    const left = narrowing[collection](noun, narrow);
+    if (left !== noun && !isBuiltIn(noun)) yield left;
   }
 }

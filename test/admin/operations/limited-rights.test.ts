@@ -149,6 +149,8 @@ test('MT-04 a right that is limited to an organization ends with it', async () =
   const statuses = (path: string) =>
     Promise.all(tokens.map(async (token) => (await admin.call('GET', path, undefined, { token })).status));
   assert.deepEqual(await statuses('/organizations/third/users'), [200, 200]);
+  const connection = { name: 'night', application: CLIENT, permissions: limits };
+  await admin.call('POST', '/organizations/management/connections', 'server', { json: connection });
   const { headers } = await admin.call('GET', '/organizations/third', 'server');
   const gone = await admin.call('DELETE', '/organizations/third', 'server', {
     headers: { 'if-match': headers.get('etag') ?? '' },
@@ -164,4 +166,5 @@ test('MT-04 a right that is limited to an organization ends with it', async () =
     (await admin.call('GET', `/organizations/management/${kind}?name=${name}`, 'server')).json.items[0];
   assert.deepEqual((await of('roles', 'desk')).permissions, left);
   assert.deepEqual((await of('applications', CLIENT)).permissions, left);
+  assert.deepEqual((await of('connections', connection.name)).permissions, left);
 });
