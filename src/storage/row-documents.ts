@@ -73,8 +73,8 @@ type Members = Readonly<Partial<Record<Member, unknown>>>;
 
 /** A row whose shared document is known. */
 interface Encoded {
-  readonly row: Members & GrantedRow & Repeating;
-  readonly split: SplitAncestors;
+  row: Members & GrantedRow & Repeating;
+  split: SplitAncestors;
   /** The shared document. */
   readonly text: string;
 }
@@ -135,8 +135,12 @@ function encodeShared(row: Encoded['row'], { shared, encoded }: Layout): Omit<En
     last &&
     isSame(last.split.shared, split.shared) &&
     shared.every((name) => isSame(last.row[name], row[name]))
-  )
-    return { split, text: last.text };
+  ) {
+    // A change of the directory makes the list anew, for all rows after this one.
+    last.row = row;
+    last.split = split;
+    return last;
+  }
   const text = JSON.stringify({ ancestors: split.shared, ...pick(row, shared) });
   encoded.set(row.application, { row, split, text });
   return { split, text };
