@@ -2,8 +2,7 @@
  * Plugins whose creator is stored by user name, as earlier versions did: they get the id, by which faces know creators. One
  * without such a user goes, because the next user of the name would get it.
  */
-import { eachListed } from '../directory/collections.ts';
-import type { FaceRules } from '../directory/face-rules.ts';
+import { eachNoun } from '../directory/collections.ts';
 import { type FaceSettings, isNounId, type Organization } from '../nouns/index.ts';
 import { findableUsername } from '../nouns/usernames.ts';
 import type { DirectoryStore } from '../storage/contract.ts';
@@ -15,7 +14,6 @@ const AUTHOR = { actor: 'update' } as const;
 interface Deps {
   readonly store: DirectoryStore;
   readonly changes: Pick<Changes, 'organizations'>;
-  readonly faceRules: readonly FaceRules[];
 }
 
 async function findCreator(
@@ -32,27 +30,30 @@ async function findCreator(
   return user?.id;
 }
 
-async function withIds(organization: Organization, face: string, store: DirectoryStore) {
-  const settings = organization.faces?.[face];
-  if (!settings?.plugins?.some(({ creator }) => !isNounId(creator))) return undefined;
-  const found = await Array.fromAsync(settings.plugins, async ({ topic, creator }) => {
-    const id = isNounId(creator) ? creator : await findCreator(organization, settings, creator, store);
-    return id === undefined ? [] : [{ topic, creator: id }];
-  });
-  const faces = { ...organization.faces, [face]: { ...settings, plugins: found.flat() } };
+const hasNames = ({ plugins = [] }: FaceSettings): boolean =>
+  plugins.some(({ creator }) => !isNounId(creator));
+
+async function withIds(organization: Organization, store: DirectoryStore): Promise<Organization> {
+  const faces = { ...organization.faces };
+  for (const [face, settings] of Object.entries(faces).filter(([, each]) => hasNames(each))) {
+    const plugins = await Array.fromAsync(settings.plugins ?? [], async ({ topic, creator }) => {
+      const id = isNounId(creator) ? creator : await findCreator(organization, settings, creator, store);
+      return id === undefined ? [] : [{ topic, creator: id }];
+    });
+    faces[face] = { ...settings, plugins: plugins.flat() };
+  }
   return { ...organization, faces };
 }
 
-export async function storeCreatorIds({ store, changes, faceRules }: Deps): Promise<void> {
-  const faces = faceRules.filter(({ narrowing = [] }) => narrowing.includes('plugins'));
-  for (const { name } of faces) {
-    for await (const listed of eachListed(store.organizations, 'face', name)) {
-      if (!(await withIds(listed, name, store))) continue;
-      await retryOnConflict(async () => {
-        const organization = await store.organizations.get(listed.id);
-        const changed = organization && (await withIds(organization, name, store));
-        if (changed) await changes.organizations.replace(changed, AUTHOR);
-      });
-    }
+/** Also of what is disabled, because the user may be gone when it is enabled. */
+export async function storeCreatorIds({ store, changes }: Deps): Promise<void> {
+  const isEarlier = ({ faces = {} }: Organization): boolean => Object.values(faces).some(hasNames);
+  for await (const organization of eachNoun(store.organizations)) {
+    if (!isEarlier(organization)) continue;
+    await retryOnConflict(async () => {
+      const current = await store.organizations.get(organization.id);
+      if (!current || !isEarlier(current)) return;
+      await changes.organizations.replace(await withIds(current, store), AUTHOR);
+    });
   }
 }

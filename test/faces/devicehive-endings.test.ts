@@ -283,6 +283,21 @@ describe('DeviceHive: plugins are of a user, not of a user name', () => {
     assert.deepEqual(creators, ids, 'the next user of a name without a user has nothing');
   });
 
+  test('a creator that is stored by user name gets the id where the face is disabled too', async () => {
+    await using own = await start({}, []);
+    const { server } = own;
+    const { organizations } = server.server.foundations.storage.directory;
+    const acme = await organizations.findBy('name', 'acme');
+    assert.ok(acme?.faces?.devicehive);
+    const plugins = [{ topic: TOPIC, creator: 'ann' }];
+    const faces = { devicehive: { ...acme.faces.devicehive, enabled: false, plugins } };
+    await organizations.replace({ ...acme, faces });
+    await server.restart();
+    const stored = await server.server.foundations.storage.directory.organizations.get(acme.id);
+    const [plugin] = stored?.faces?.devicehive?.plugins ?? [];
+    assert.equal(plugin?.creator, (await findUser(server, 'ann')).id);
+  });
+
   async function removeRoot(server: TestServer): Promise<void> {
     const root = await findUser(server, 'root', 'management');
     const { changes, storage } = server.server.foundations;
