@@ -323,9 +323,11 @@ test('a connection whose owner is in another realm is written back', async (t) =
   });
   const [users, connections] = [[{ username: 'ann' }], [{ name: 'site', application: 'shop', owner: 'ann' }]];
   await administration.apply(fileOf({ organizations: [{ ...acme('organization'), users, connections }] }));
-  await administration.apply(fileOf({ organizations: [acme('application')] }));
-  const file = parseApplyFile(await written(administration), 'written');
-  assert.deepEqual((await administration.apply(file, { prune: true })).changes, []);
+  for (const others of [[], [{ username: 'ann', application: 'shop' }]]) {
+    await administration.apply(fileOf({ organizations: [{ ...acme('application'), users: others }] }));
+    const file = parseApplyFile(await written(administration), 'written');
+    assert.deepEqual((await administration.apply(file, { prune: true })).changes, []);
+  }
 });
 
 test('the nouns of the server itself are written back, with its administrators', async (t) => {

@@ -109,11 +109,11 @@ async function findOwner(
 ): Promise<string | undefined> {
   if (owner === undefined) return before?.owner;
   const username = findableUsername(owner);
-  const named =
-    username === undefined ? undefined : await plan.lookup.users.findBy('username', `${realm}/${username}`);
   // The application may have got other users since the connection was made.
   const was = before?.owner === undefined ? undefined : await plan.lookup.users.get(before.owner);
-  const user = named ?? (was?.canonicalUsername === username ? was : undefined);
+  if (was && was.canonicalUsername === username) return was.id;
+  const user =
+    username === undefined ? undefined : await plan.lookup.users.findBy('username', `${realm}/${username}`);
   if (!user) plan.problems.push(`${name}: its application has no user ${owner}`);
   return user?.id;
 }
