@@ -208,12 +208,45 @@ async function verifyUpdate(tried: Tried): Promise<void> {
   const value = column && pick(random, rows)?.[column.name];
   if (!column || value === undefined || value === null) return;
   const { name, type } = column;
-  const statement = `update ${qualified(viewOf(guard, table))} set ${identifier(name)} = ${literal(value)}::${type}`;
-  await verifyChange(tried, statement, updated(tried, name, value), `setting ${name} to ${value}`);
+  const change = `set ${identifier(name)} = ${literal(value)}::${type}`;
+  const computed = await readComputed(tried, change);
+  if (!computed) {
+    tried.verified.undecided += 1;
+    return;
+  }
+  const expected = updated(tried, name, (row) => ({ ...row, [name]: value, ...computed(row) }));
+  await verifyChange(
+    tried,
+    `update ${qualified(viewOf(guard, table))} ${change}`,
+    expected,
+    `setting ${name} to ${value}`,
+  );
 }
 
-/** The rows after the update; undefined: it is refused. */
-function updated(tried: Tried, column: string, value: string): Row[] | undefined {
+/** What the database computes of a row as it is after the change; undefined: that cannot be told. */
+async function readComputed(
+  { database, table }: Tried,
+  change: string,
+): Promise<((row: Row) => Row) | undefined> {
+  const names = table.columns.filter(({ generated }) => generated === 'always').map(({ name }) => name);
+  if (names.length === 0) return () => ({});
+  if (table.key.length === 0) return undefined;
+  const keyOf = (row: Row) => JSON.stringify(table.key.map((name) => row[name]));
+  await database.query('savepoint computed');
+  try {
+    await database.query(`update ${qualified(table)} ${change}`);
+    const changed = new Map(((await readRows(database, table)) ?? []).map((row) => [keyOf(row), row]));
+    return (row) => Object.fromEntries(names.map((name) => [name, changed.get(keyOf(row))?.[name] ?? null]));
+  } catch (error) {
+    if ((error as { code?: string }).code === undefined) throw error;
+    return undefined;
+  } finally {
+    await database.query('rollback to savepoint computed');
+  }
+}
+
+/** The rows after the update; undefined: it is refused. @param change what the update makes of a row */
+function updated(tried: Tried, column: string, change: (row: Row) => Row): Row[] | undefined {
   const [limits, types] = [limitsOf(tried, 'update'), declaredTypes(tried.table)];
   const after: Row[] = [];
   for (const row of tried.rows) {
@@ -223,8 +256,9 @@ function updated(tried: Tried, column: string, value: string): Row[] | undefined
       after.push(row);
       continue;
     }
-    const isSet = !tried.table.isLimited || shown[column] !== value;
-    const changed = isSet ? { ...row, [column]: value } : row;
+    const changedRow = change(row);
+    const isSet = !tried.table.isLimited || shown[column] !== changedRow[column];
+    const changed = isSet ? changedRow : row;
     const isAllowed =
       mayWrite(row, isSet ? [column] : [], limits, types) && mayWrite(changed, [], limits, types);
     if (!isAllowed || !seen(tried, changed)) return undefined;
