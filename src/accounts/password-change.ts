@@ -2,7 +2,7 @@
 
 import type { Author } from '../changes/author.ts';
 import type { Changes } from '../changes/changes.ts';
-import type { User } from '../nouns/index.ts';
+import type { Realm, User } from '../nouns/index.ts';
 import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
 import { checkNewPassword, type Passwords } from './passwords.ts';
 
@@ -26,6 +26,11 @@ export interface PasswordChangeRequest {
  */
 export type PasswordChange = (request: PasswordChangeRequest) => Promise<void>;
 
+/** Characters that a new password needs. @param said of the realm, where it says so */
+export function minLengthIn(realm: Realm, said: number | undefined): number {
+  return realm === 'management' ? MIN_PASSWORD_LENGTH.administrator : (said ?? MIN_PASSWORD_LENGTH.user);
+}
+
 export function createPasswordChange({
   changes,
   passwords,
@@ -36,10 +41,9 @@ export function createPasswordChange({
   /** Milliseconds. */
   readonly now: () => number;
 }): PasswordChange {
-  return async ({ user, newPassword, minLength = MIN_PASSWORD_LENGTH.user, queue, activates, author }) => {
+  return async ({ user, newPassword, minLength, queue, activates, author }) => {
     const { realm, username, email } = user;
-    const least = realm === 'management' ? MIN_PASSWORD_LENGTH.administrator : minLength;
-    checkNewPassword(newPassword, { minLength: least, username, email });
+    checkNewPassword(newPassword, { minLength: minLengthIn(realm, minLength), username, email });
     const passwordHash = await passwords.hash(newPassword, { organization: queue, address: author.address });
     // The hash changed, so `changes` ends what is older: before it is written and once more after.
     const changed = { ...user, passwordHash, passwordChangedAt: now() };

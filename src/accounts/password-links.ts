@@ -6,11 +6,12 @@ import { type Author, inAudit } from '../changes/author.ts';
 import { retryOnConflict } from '../changes/retry-on-conflict.ts';
 import { MalformedRequest, ProofRejected, TooManyAttempts } from '../errors/domain.ts';
 import type { User } from '../nouns/index.ts';
-import { applicationOf, MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
+import { applicationOf } from '../nouns/values.ts';
 import type { AuditLog, DirectoryStore } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
 import { type AccountMailsDeps, type AuthorOf, requireMails } from './account-mails.ts';
 import type { OneTimeTokens, Redeemed } from './one-time-tokens.ts';
+import { minLengthIn } from './password-change.ts';
 import { checkNewPassword } from './passwords.ts';
 
 export const NEW_PASSWORD_PATH = '/account/new-password';
@@ -72,9 +73,8 @@ export function createPasswordLinks(deps: PasswordLinksDeps) {
   }
 
   async function minLengthOf({ realm }: User): Promise<number> {
-    if (realm === 'management') return MIN_PASSWORD_LENGTH.administrator;
     const application = await store.applications.get(applicationOf(realm) ?? '');
-    return application?.minPasswordLength ?? MIN_PASSWORD_LENGTH.user;
+    return minLengthIn(realm, application?.minPasswordLength);
   }
 
   /** A wrong link counts against the address that has it, and is recorded. */

@@ -1,11 +1,11 @@
 /** `/account/password`: a person changes the password, proving the old one again (AC-12). */
 import type { Context } from 'koa';
+import { minLengthIn } from '../accounts/password-change.ts';
 import type { ActiveApplication } from '../directory/directory.ts';
 import { userSubject } from '../directory/subjects.ts';
 import { UnfitPassword } from '../errors/domain.ts';
 import { reasonOf } from '../errors/reason.ts';
 import { titleOf } from '../nouns/index.ts';
-import { MIN_PASSWORD_LENGTH } from '../nouns/values.ts';
 import { VersionConflict } from '../storage/contract.ts';
 import { bindBrowser, requireBinding } from './account-cookie.ts';
 import { requireNamed } from './account-login.ts';
@@ -15,11 +15,6 @@ import { isProblem, type Problem, type ProvedUser, provePassword } from './proof
 
 const PURPOSE = 'account/password';
 const NOT_REPEATED: Problem = { problem: 'The new password was not repeated exactly.', field: 'repeated' };
-
-function minLengthFor({ realm, minPasswordLength }: ActiveApplication['application']): number {
-  if (realm === 'management') return MIN_PASSWORD_LENGTH.administrator;
-  return minPasswordLength ?? MIN_PASSWORD_LENGTH.user;
-}
 
 function show(
   ctx: Context,
@@ -36,7 +31,7 @@ function show(
     problem: message.problem,
     invalid: message.field,
     done: message.done === true,
-    minLength: minLengthFor(client.application),
+    minLength: minLengthIn(client.application.realm, client.application.minPasswordLength),
     username: message.username ?? '',
     tokenName: FORM_TOKEN,
     token: forms.token(binding, PURPOSE),
