@@ -140,7 +140,7 @@ export const options = {
     type: 'host names and IP addresses separated by commas, each with or without a port, in lower case',
     without: 'only addresses of the public Internet',
     meaning:
-      'Hosts with private addresses that webhooks may be sent to, such as `hooks.internal,10.1.0.7:8443`. A webhook decides where this server connects to, so Grantable refuses to send to machines of its own network unless they are listed here. Without TLS it sends only to a listed host that is this machine, such as `localhost:4000`.',
+      'Hosts with private addresses that webhooks may be sent to, such as `hooks.internal,10.1.0.7:8443`. A webhook decides where this server connects to, so Grantable refuses to send to machines of its own network unless they are listed here. It finds other hosts in the DNS only, not in the hosts file. Without TLS it sends only to a listed host that is this machine, such as `localhost:4000`.',
     parse: list((entry) => (isHostAndPort(entry) ? undefined : 'is not a host name in lower case')),
   },
   agentHosts: {

@@ -4,7 +4,16 @@
  * It knows the DNS only: not the hosts file, nor names of the local network.
  */
 import { promises } from 'node:dns';
-import type { Resolve } from './targets.ts';
+
+/** As `lookup` of `node:dns` with `all`. */
+export type Resolve = (
+  hostname: string,
+  options: { readonly all: true },
+  callback: (
+    error: Error | null,
+    addresses: readonly { readonly address: string; readonly family: number }[],
+  ) => void,
+) => void;
 
 export interface DnsOptions {
   /** Milliseconds for each name server. */

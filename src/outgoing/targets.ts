@@ -6,6 +6,7 @@
 import { lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { isPrivate } from '../nouns/private-addresses.ts';
+import { createResolveInDns, type Resolve } from './resolve-in-dns.ts';
 
 export type Targets = ReturnType<typeof createTargets>;
 
@@ -14,16 +15,6 @@ export class TargetRefused extends Error {
   override readonly name = 'TargetRefused';
 }
 
-/** As `lookup` of `node:dns` with `all`. */
-export type Resolve = (
-  hostname: string,
-  options: { readonly all: true },
-  callback: (
-    error: Error | null,
-    addresses: readonly { readonly address: string; readonly family: number }[],
-  ) => void,
-) => void;
-
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'https:': '443', 'http:': '80' };
 
 export interface TargetsDeps {
@@ -31,10 +22,14 @@ export interface TargetsDeps {
   readonly listed: readonly string[];
   /** The option that lists them, for the sentence of a refusal. */
   readonly option: string;
-  /** Of listed hosts; of all, if `resolveOthers` is left out. */
+  /** For tests: of all hosts, or of listed ones. */
   readonly resolve?: Resolve;
+  /** For tests. */
   readonly resolveOthers?: Resolve;
 }
+
+/** Milliseconds: a part of the time that an attempt may take. */
+const NAME_SERVER_MS = 2_000;
 
 /** @returns the address that the host is, without the brackets of URLs; undefined: it is a name */
 export function addressOf({ hostname }: URL): string | undefined {
@@ -43,7 +38,10 @@ export function addressOf({ hostname }: URL): string | undefined {
 }
 
 export function createTargets(deps: TargetsDeps) {
-  const { listed, option, resolve = lookup as Resolve, resolveOthers = resolve } = deps;
+  const { listed, option, resolve = lookup as Resolve } = deps;
+  // Strangers choose those names: see `resolve-in-dns.ts`.
+  const resolveOthers =
+    deps.resolveOthers ?? deps.resolve ?? createResolveInDns({ timeoutMs: NAME_SERVER_MS });
   const hosts = new Set(listed);
 
   /** Whether the operator lists the host. */

@@ -48,7 +48,6 @@ import { loadSigningKeys } from '../keys/signing-keys.ts';
 import { createJwtVerifier } from '../keys/verify-jwt.ts';
 import { MANAGEMENT_ID } from '../nouns/names.ts';
 import { createGetJson } from '../outgoing/get-json.ts';
-import { createResolveInDns } from '../outgoing/resolve-in-dns.ts';
 import { createTargets } from '../outgoing/targets.ts';
 import { createNodeMarks } from '../registry/node-marks.ts';
 import { createRefreshJwts } from '../registry/refresh-jwt.ts';
@@ -187,9 +186,6 @@ function createDatabases(opened: Opened & ReturnType<typeof createAccounts>) {
   return { credentials, datasources, databaseLogins, webhookTargets };
 }
 
-/** Milliseconds: a part of the time that a document may take. */
-const NAME_SERVER_MS = 2_000;
-
 /** What agents say about themselves, at URLs that strangers name. */
 function createAgentDocuments({
   config,
@@ -197,11 +193,7 @@ function createAgentDocuments({
   throttle,
   now,
 }: Opened & ReturnType<typeof createAccounts>) {
-  const agentTargets = createTargets({
-    listed: config.agentHosts,
-    option: options.agentHosts.name,
-    resolveOthers: createResolveInDns({ timeoutMs: NAME_SERVER_MS }),
-  });
+  const agentTargets = createTargets({ listed: config.agentHosts, option: options.agentHosts.name });
   const getJson = createGetJson({ targets: agentTargets, maxBytes: MAX_DOCUMENT, now });
   const limit = throttle.agentDocument;
   return { agentTargets, agentDocuments: createDocuments({ artifacts, getJson, limit, now }) };

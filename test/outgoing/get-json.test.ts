@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { createGetJson, type FetchedJson, FetchFailed } from '../../src/outgoing/get-json.ts';
-import { createTargets, type Resolve } from '../../src/outgoing/targets.ts';
+import type { Resolve } from '../../src/outgoing/resolve-in-dns.ts';
+import { createTargets } from '../../src/outgoing/targets.ts';
 import { answerJson, type Publisher, startPublisher } from './publisher.ts';
 import { resolving } from './resolving.ts';
 

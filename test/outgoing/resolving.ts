@@ -1,4 +1,4 @@
-import type { Resolve } from '../../src/outgoing/targets.ts';
+import type { Resolve } from '../../src/outgoing/resolve-in-dns.ts';
 
 /** Each name has its addresses; all others are unknown. */
 export function resolving(names: Readonly<Record<string, readonly string[]>>): Resolve {

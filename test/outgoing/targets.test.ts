@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import dns from 'node:dns';
+import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'node:test';
 import { isPrivate } from '../../src/nouns/private-addresses.ts';
-import { createTargets, type Resolve, type Targets } from '../../src/outgoing/targets.ts';
+import type { Resolve } from '../../src/outgoing/resolve-in-dns.ts';
+import { createTargets, type Targets } from '../../src/outgoing/targets.ts';
 import fc from '../support/properties.ts';
 import { resolving } from './resolving.ts';
 
@@ -82,6 +85,23 @@ test('a name that rebinds after it was checked is refused at its next connection
   assert.deepEqual(await lookUp(targets, 'https://rebinds.example/'), ['93.184.215.14']);
   names['rebinds.example'] = ['169.254.169.254'];
   await assert.rejects(lookUp(targets, 'https://rebinds.example/'), REFUSED);
+});
+
+test('DO-10 names that strangers choose take no thread of the pool', async (t) => {
+  const asked: string[] = [];
+  t.mock.method(dns, 'lookup', (name: string, _: unknown, callback: (error: null, found: []) => void) => {
+    asked.push(name);
+    callback(null, []);
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  const targets = targetsOf(['listed.invalid']);
+  for (const name of ['listed.invalid', 'other.invalid'])
+    await assert.rejects(lookUp(targets, `https://${name}/`), Error, name);
+  assert.deepEqual(asked, ['listed.invalid']);
 });
 
 /** The ways to write an IPv4 address as the host of a URL, and those that carry one in IPv6. */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
-import { createTargets, type Resolve } from '../../src/outgoing/targets.ts';
+import type { Resolve } from '../../src/outgoing/resolve-in-dns.ts';
+import { createTargets } from '../../src/outgoing/targets.ts';
 import { createPost, parseRetryAfter } from '../../src/webhooks/post.ts';
 import { startReceiver } from './receiver.ts';
 
