@@ -221,8 +221,14 @@ describe('callers with few rights', () => {
     assert.equal((await make('helper', RESOURCE.toUpperCase().replace('HTTPS', 'https'))).status, 200);
   });
 
-  test('a refused change does not tell which addresses and names are taken', async () => {
-    const lena = await userOf('lena');
+  test('a refused change does not tell which addresses, identities and roles there are', async () => {
+    const [lena, anna] = [await userOf('lena'), await userOf('anna')];
+    const identities = (subject: string) => [{ issuer: 'https://idp.acme.example', subject }];
+    const given = await admin.call('PATCH', `${acme}/users/${anna.id}`, 'owner', {
+      json: { identities: identities('s2') },
+      headers: { 'if-match': `"${anna.version}"` },
+    });
+    assert.equal(given.status, 200, given.text);
     const change = async (json: object) => {
       const headers = { 'if-match': `"${lena.version}"` };
       const answer = await as('namer', 'PATCH', `${acme}/users/${lena.id}?dryRun=true`, { json, headers });
@@ -231,13 +237,15 @@ describe('callers with few rights', () => {
     for (const [taken, free] of [
       [{ email: 'anna@acme.example' }, { email: 'annb@acme.example' }],
       [{ username: 'anna' }, { username: 'annb' }],
+      [{ identities: identities('s2') }, { identities: identities('s3') }],
+      [{ roles: ['nowhere'] }, { roles: ['clerk'] }],
     ]) {
       const refused = await change(free as object);
       assert.equal(refused[0], 403);
       assert.deepEqual(await change(taken as object), refused);
     }
     assert.equal((await change({ username: 'lena', displayName: 'Lena' }))[0], 200);
-    assert.equal((await change({ username: 'lena' }))[0], 200);
+    assert.equal((await change({ username: 'lena', roles: [], identities: null }))[0], 200);
   });
 
   test('an application is not removed with a stronger person in it', async () => {

@@ -1,4 +1,5 @@
 /** What is done with nouns of each kind: listing, reading, making, changing and removing them. */
+import { isDeepStrictEqual } from 'node:util';
 import { hashPasswords } from '../../../apply/apply.ts';
 import { collectionOf } from '../../../directory/collections.ts';
 import { NotFound } from '../../../errors/domain.ts';
@@ -22,6 +23,7 @@ import { findVisible } from '../visible-pages.ts';
 import { findCreatedSecrets } from './created-secrets.ts';
 import { describeEdit, describeRemovalOf, visibleOfDryRun } from './dry-run.ts';
 import { planOne } from './edit.ts';
+import { mergePatch } from './merge-patch.ts';
 import type { ObjectCollection, ObjectOf } from './objects.ts';
 import { createNames, isOf, type Names, rowOf, toObject } from './to-object.ts';
 
@@ -175,11 +177,14 @@ function requireVersion({ version }: { readonly version: number }, wanted: numbe
   }
 }
 
-/** Of a patch, the new values whose meaning no plan changes. */
+/** Of a patch, the members that get another value, whatever a plan makes of it. */
 function plainChanges(row: JsonObject, patch: JsonObject): JsonObject {
-  const isPlain = (key: string, value: unknown): boolean =>
-    typeof value !== 'object' && value !== row[key] && !RESPELLED.has(key);
-  return Object.fromEntries(Object.entries(patch).filter(([key, value]) => isPlain(key, value)));
+  const merged = mergePatch(row, patch) as JsonObject;
+  const isChanged = (key: string): boolean =>
+    Object.hasOwn(merged, key) && !RESPELLED.has(key) && !isDeepStrictEqual(merged[key], row[key]);
+  return Object.fromEntries(
+    Object.keys(patch).flatMap((key) => (isChanged(key) ? [[key, merged[key]]] : [])),
+  );
 }
 
 export async function changeNoun<C extends ObjectCollection>(
