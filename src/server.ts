@@ -103,7 +103,7 @@ export async function createServer(config: Config, options: ServerOptions = {}):
   const { storage, directory } = foundations;
   warn(storage.warnings);
 
-  await whenThere(() => storeCreatorIds(foundations));
+  await whenThere(() => storeCreatorIds({ ...foundations, now }));
   const started = await fillDirectory(foundations, whenThere, options.onTerminal);
   if (started.isEmpty) log.warn(EMPTY_STORE);
   warn(await whenThere(() => findInsecureSettings(storage.directory)));

@@ -5,15 +5,22 @@
 import { eachNoun } from '../directory/collections.ts';
 import { type FaceSettings, isNounId, type Organization } from '../nouns/index.ts';
 import { findableUsername } from '../nouns/usernames.ts';
-import type { DirectoryStore } from '../storage/contract.ts';
+import type { DirectoryStore, Storage } from '../storage/contract.ts';
+import { rowKey } from '../storage/row-key.ts';
 import type { Changes } from './changes.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
 
 const AUTHOR = { actor: 'update' } as const;
 
+/** Kept when no name is left: this version stores none, so later starts need not read every organization. */
+export const NAMES_GONE = { model: 'PluginCreators', key: rowKey('names gone', 22) };
+const FOREVER = Date.UTC(9999, 0);
+
 interface Deps {
-  readonly store: DirectoryStore;
+  readonly storage: Pick<Storage, 'directory' | 'artifacts'>;
   readonly changes: Pick<Changes, 'organizations'>;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
 async function findCreator(
@@ -46,7 +53,10 @@ async function withIds(organization: Organization, store: DirectoryStore): Promi
 }
 
 /** Also of what is disabled, because the user may be gone when it is enabled. */
-export async function storeCreatorIds({ store, changes }: Deps): Promise<void> {
+export async function storeCreatorIds({ storage, changes, now }: Deps): Promise<void> {
+  const { artifacts, directory: store } = storage;
+  const { model, key } = NAMES_GONE;
+  if (await artifacts.find(model, key, now())) return;
   const isEarlier = ({ faces = {} }: Organization): boolean => Object.values(faces).some(hasNames);
   for await (const organization of eachNoun(store.organizations)) {
     if (!isEarlier(organization)) continue;
@@ -56,4 +66,5 @@ export async function storeCreatorIds({ store, changes }: Deps): Promise<void> {
       await changes.organizations.replace(await withIds(current, store), AUTHOR);
     });
   }
+  await artifacts.upsert(model, key, { payload: {}, expiresAt: FOREVER });
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
+import { NAMES_GONE } from '../../src/changes/plugin-creators.ts';
 import { isLetIn, mayRefresh } from '../../src/faces/devicehive/device-rights.ts';
 import type { RefreshFacts } from '../../src/faces/devicehive/tokens.ts';
 import type { FaceSettings, Organization, User } from '../../src/nouns/index.ts';
@@ -200,6 +201,11 @@ async function findUser({ server }: TestServer, username: string, realm?: string
   return user;
 }
 
+/** A store that no version with ids of creators has opened. */
+async function ofEarlierVersion({ server }: TestServer): Promise<void> {
+  await server.foundations.storage.artifacts.remove(NAMES_GONE.model, NAMES_GONE.key);
+}
+
 const spelled = (username: string) => ({ username, canonicalUsername: username });
 
 describe('DeviceHive: plugins are of a user, not of a user name', () => {
@@ -270,6 +276,7 @@ describe('DeviceHive: plugins are of a user, not of a user name', () => {
     const plugins = ['Ann', 'zoe', 'root'].map((creator) => ({ topic: `of-${creator}`, creator }));
     const devicehive = { ...acme.faces.devicehive, plugins: [{ topic: TOPIC, creator: 'ann' }, ...plugins] };
     await organizations.replace({ ...acme, faces: { devicehive } });
+    await ofEarlierVersion(server);
     const [status] = await client.toldOfPlugin((await client.login()).accessToken);
     assert.equal(status, 403, 'a name gives nothing');
     await server.restart();
@@ -292,6 +299,7 @@ describe('DeviceHive: plugins are of a user, not of a user name', () => {
     const plugins = [{ topic: TOPIC, creator: 'ann' }];
     const faces = { devicehive: { ...acme.faces.devicehive, enabled: false, plugins } };
     await organizations.replace({ ...acme, faces });
+    await ofEarlierVersion(server);
     await server.restart();
     const stored = await server.server.foundations.storage.directory.organizations.get(acme.id);
     const [plugin] = stored?.faces?.devicehive?.plugins ?? [];
