@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import type { Operation } from './admin/operations/operation.ts';
 import { findInsecureSettings } from './apply/insecure-settings.ts';
-import { storeCreatorIds } from './changes/plugin-creators.ts';
+import { storeCreatorIds } from './changes/earlier-plugins.ts';
 import type { Config } from './config/config.ts';
 import { createIsListedOrigin } from './directory/listed-origins.ts';
 import { BROWSER_PATHS, isBrowserPath } from './endpoints/client-origins.ts';

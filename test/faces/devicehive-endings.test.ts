@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decodeJwt } from 'jose';
-import { NAMES_GONE } from '../../src/changes/plugin-creators.ts';
+import { NAMES_GONE } from '../../src/changes/earlier-plugins.ts';
 import { isLetIn, mayRefresh } from '../../src/faces/devicehive/device-rights.ts';
 import type { RefreshFacts } from '../../src/faces/devicehive/tokens.ts';
 import type { FaceSettings, Organization, User } from '../../src/nouns/index.ts';
