@@ -2,6 +2,7 @@
  * Under which names the server answers. Every URL that it makes comes from the issuer, never from a header; a request
  * for another host is refused before a route sees it (RFC 9110 section 15.5.20).
  */
+import type { IncomingMessage } from 'node:http';
 import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
 import { quote } from '../errors/texts.ts';
@@ -44,31 +45,20 @@ function takeAbsoluteForm(ctx: Context): void {
   ctx.originalUrl = req.url;
 }
 
+/** All values of a header; Node keeps one of them. */
+function valuesOf({ rawHeaders }: IncomingMessage, header: string): string[] {
+  const name = header.toLowerCase();
+  const isIt = (given = ''): boolean => given.length === name.length && given.toLowerCase() === name;
+  return rawHeaders.filter((_, at) => at % 2 === 1 && isIt(rawHeaders[at - 1]));
+}
+
 /** A second Host header, or a request line that names another host, is an attempt to reach a different host. */
 function namesOneHost({ req }: Context): boolean {
-  let hosts = 0;
-  for (let index = 0; index < req.rawHeaders.length; index += 2) {
-    const name = req.rawHeaders[index] as string;
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
-  }
-  return hosts === 1 && req.url?.startsWith('/') === true;
+  return valuesOf(req, 'Host').length === 1 && req.url?.startsWith('/') === true;
 }
 
 /** Headers with one value (RFC 9110 section 5.3), of which Node reads the first. A proxy may have read another one. */
-const SINGULAR: ReadonlySet<string> = new Set(['authorization', 'content-type']);
-
-/** @returns the name of a header that stands in the request with two values */
-function findAmbiguous({ req: { rawHeaders } }: Context): string | undefined {
-  const values = new Map<string, string>();
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const [name, value] = rawHeaders.slice(index, index + 2) as [string, string];
-    const key = name.toLowerCase();
-    if (!SINGULAR.has(key)) continue;
-    if (values.has(key) && values.get(key) !== value) return name;
-    values.set(key, value);
-  }
-  return undefined;
-}
+const SINGULAR = ['Authorization', 'Content-Type'];
 
 export interface HostsDeps {
   readonly issuer: string;
@@ -107,7 +97,7 @@ export function createHosts(deps: HostsDeps): Middleware {
         reason: 'several hosts or none',
       });
     }
-    const ambiguous = findAmbiguous(ctx);
+    const ambiguous = SINGULAR.find((header) => new Set(valuesOf(ctx.req, header)).size > 1);
     if (ambiguous !== undefined) throw new Refusal(400, `Send one ${ambiguous} header.`);
     const host = (ctx.req.headers.host ?? '').toLowerCase();
     if (!isServed(host, ctx.path)) {
