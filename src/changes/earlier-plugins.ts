@@ -6,6 +6,7 @@ import { eachNoun } from '../directory/collections.ts';
 import { type FaceSettings, isNounId, type Organization } from '../nouns/index.ts';
 import { findableUsername } from '../nouns/usernames.ts';
 import type { DirectoryStore, Storage } from '../storage/contract.ts';
+import { FOREVER } from '../storage/records.ts';
 import { rowKey } from '../storage/row-key.ts';
 import type { Changes } from './changes.ts';
 import { retryOnConflict } from './retry-on-conflict.ts';
@@ -14,7 +15,6 @@ const AUTHOR = { actor: 'update' } as const;
 
 /** Kept when no name is left: this version stores none, so later starts need not read every organization. */
 export const NAMES_GONE = { model: 'PluginCreators', key: rowKey('names gone', 22) };
-const FOREVER = Date.UTC(9999, 0);
 
 interface Deps {
   readonly storage: Pick<Storage, 'directory' | 'artifacts'>;

@@ -7,6 +7,7 @@
  */
 import type { AccountFacts, LoginRow, NodeMark, NodeScope, Storage, TokenRow } from '../storage/contract.ts';
 import { defined } from '../storage/defined.ts';
+import { FOREVER } from '../storage/records.ts';
 import type { NodeMarks } from './node-marks.ts';
 import { isAhead, type Standing, standingOf } from './nodes.ts';
 import { handleKey, keysNear, OPAQUE_ACCESS_TOKEN } from './token-values.ts';
@@ -19,9 +20,6 @@ export interface Rights {
   readonly asScopes?: boolean;
   readonly devices?: NonNullable<TokenRow['devices']>;
 }
-
-/** Milliseconds: the last year that has four digits. */
-const FOREVER = Date.UTC(9999, 0);
 
 export interface RegistryDeps {
   readonly storage: Pick<Storage, 'tokens' | 'logins' | 'nodes'>;

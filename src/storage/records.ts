@@ -5,6 +5,9 @@
 import type { JsonWebKeyInput } from 'node:crypto';
 import type { CollectionName } from '../nouns/index.ts';
 
+/** When what is kept for good expires: the last year that has four digits. */
+export const FOREVER = Date.UTC(9999, 0);
+
 /** One of the engine's artifacts: session, interaction, grant, authorization code, replay id. */
 export interface Artifact {
   /** The engine's payload without the id itself, which is a secret. */
