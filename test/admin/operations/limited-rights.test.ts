@@ -91,6 +91,16 @@ test('limits of rows and columns hold for every access to objects', async () => 
   assert.equal((await call('DELETE', `${users}/${made.json.id}`)).status, 403);
 });
 
+async function makeAnew({ call }: TestAdmin, name: string): Promise<void> {
+  const { headers } = await call('GET', `/organizations/${name}`, 'server');
+  const gone = await call('DELETE', `/organizations/${name}`, 'server', {
+    headers: { 'if-match': headers.get('etag') ?? '' },
+  });
+  assert.equal(gone.status, 204, gone.text);
+  const made = await call('POST', '/organizations', 'server', { json: { name } });
+  assert.equal(made.status, 201, made.text);
+}
+
 test('MT-04 rights over an organization do not pass to another one of its name', async () => {
   await using admin = await startAdmin({
     fixture(fixture: any) {
@@ -107,13 +117,7 @@ test('MT-04 rights over an organization do not pass to another one of its name',
   const listed = async (organization: string) =>
     (await admin.call('GET', `/organizations/${organization}/users`, undefined, { token })).status;
   assert.deepEqual([await listed('third'), await listed('other')], [200, 200]);
-  const { headers } = await admin.call('GET', '/organizations/third', 'server');
-  const gone = await admin.call('DELETE', '/organizations/third', 'server', {
-    headers: { 'if-match': headers.get('etag') ?? '' },
-  });
-  assert.equal(gone.status, 204, gone.text);
-  const made = await admin.call('POST', '/organizations', 'server', { json: { name: 'third' } });
-  assert.equal(made.status, 201, made.text);
+  await makeAnew(admin, 'third');
   assert.deepEqual([await listed('third'), await listed('other')], [404, 200]);
   const { items } = (await admin.call('GET', '/organizations/management/users', 'server')).json;
   assert.deepEqual(items.find((each: any) => each.username === 'adam').organizations, ['other']);
@@ -151,13 +155,7 @@ test('MT-04 a right that is limited to an organization ends with it', async () =
   assert.deepEqual(await statuses('/organizations/third/users'), [200, 200]);
   const connection = { name: 'night', application: CLIENT, permissions: limits };
   await admin.call('POST', '/organizations/management/connections', 'server', { json: connection });
-  const { headers } = await admin.call('GET', '/organizations/third', 'server');
-  const gone = await admin.call('DELETE', '/organizations/third', 'server', {
-    headers: { 'if-match': headers.get('etag') ?? '' },
-  });
-  assert.equal(gone.status, 204, gone.text);
-  const made = await admin.call('POST', '/organizations', 'server', { json: { name: 'third' } });
-  assert.equal(made.status, 201, made.text);
+  await makeAnew(admin, 'third');
   assert.deepEqual(await statuses('/organizations/third/users'), [403, 403], 'nothing is left over users');
   assert.deepEqual(await statuses('/organizations/third/applications'), [404, 404]);
   assert.deepEqual(await statuses('/organizations/other/applications'), [200, 200]);
