@@ -11,6 +11,8 @@ import { promisify } from 'node:util';
 const SECTOR_BYTES = 512;
 const PAGE_BYTES = 4_096;
 const LOG_HEADER_BYTES = 32;
+/** Where the log's index says how many frames a checkpoint has begun to copy (`nBackfillAttempted`, SQLite's walformat.html). */
+const COPIED_AT = 128;
 const flushOnPool = promisify(fdatasync);
 
 /** The files at one moment, as processes see them. */
@@ -75,14 +77,20 @@ export function createSyncedDisk(
 ): SyncedDisk {
   const look = (): Look => ({ database: readFileSync(path), log: readFileSync(`${path}-wal`) });
   const saltsOf = (log: Buffer): string => log.toString('hex', 12, LOG_HEADER_BYTES);
-  const readHeader = (): Buffer => {
-    const [fd, header] = [openSync(`${path}-wal`, 'r'), Buffer.alloc(LOG_HEADER_BYTES)];
-    readSync(fd, header, 0, LOG_HEADER_BYTES, 0);
+  const read = (file: string, at: number, bytes: number): Buffer => {
+    const [fd, part] = [openSync(file, 'r'), Buffer.alloc(bytes)];
+    readSync(fd, part, 0, bytes, at);
     closeSync(fd);
-    return header;
+    return part;
   };
-  /** Of the log that is written at this moment. */
-  let base = { salts: '', database: Buffer.alloc(0) };
+  const readBase = (salts: string) => {
+    const database = readFileSync(path);
+    // Asked after the database was read: a checkpoint that has not begun has not changed it.
+    const isCopied = read(`${path}-shm`, COPIED_AT, 4).readUInt32LE() > 0;
+    return { salts, database, isCopied };
+  };
+  /** Of the log that is written at this moment. `isCopied`: a checkpoint of this log may have changed the database. */
+  let base = { salts: '', database: Buffer.alloc(0), isCopied: false };
   let flushed: Flushed | undefined;
   let lost: { readonly good: Buffer; readonly bad: Buffer } | undefined;
   let good: Buffer = Buffer.alloc(0);
@@ -103,6 +111,11 @@ export function createSyncedDisk(
         const torn = tear(log, later.log);
         // A checkpoint that wrote pages since has flushed the frames that are torn here: none did.
         if (isSameLog) return write(to, { database: mix([database, oldDatabase], PAGE_BYTES), log: torn });
+        // A checkpoint of the log that starts anew has flushed it before it wrote pages, and they may be in the database.
+        if (base.isCopied) {
+          const versions: [Buffer, Buffer] = [later.database, base.database];
+          return write(to, { database: mix(versions, PAGE_BYTES), log: later.log });
+        }
         // SQLite has flushed the database, and then the header of the log that starts anew.
         later.log.copy(torn, 0, 0, LOG_HEADER_BYTES);
         write(to, { database: base.database, log: torn });
@@ -124,8 +137,8 @@ export function createSyncedDisk(
 
   return {
     async flushFile(fd) {
-      const salts = saltsOf(readHeader());
-      if (salts !== base.salts) base = { salts, database: readFileSync(path) };
+      const salts = saltsOf(read(`${path}-wal`, 0, LOG_HEADER_BYTES));
+      if (salts !== base.salts) base = readBase(salts);
       if (isFailing) {
         lost ??= { good, bad: readFileSync(`${path}-wal`) };
         await new Promise(setImmediate);
